@@ -1,0 +1,468 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Trail names, formats §3 and the table of records.md.
+
+const (
+	court      = `(?:最高法|[\x{4E00}-\x{9FFF}](?:[0-9]{4}|[0-9]{2})?)`
+	staff      = court + `-R[0-9]{4,6}`
+	alphabet   = `[A-Za-z0-9\-_./~\x{4E00}-\x{9FFF}（）]`
+	caseNumber = `(?:（[0-9]{4}）` + court + `[\x{4E00}-\x{9FFF}]{1,3}[1-9][0-9]*号|` + alphabet + `{1,40})` // or an old one
+	evidenceID = court + `-[0-9]{8}-[a-z2-7]{12}`
+	opaque     = `~[A-Za-z0-9_-]{21}[AQgw]`
+	sourceID   = `[a-z0-9-]{2,64}`
+	anyID      = alphabet + `{1,200}`
+)
+
+func whole(expr string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + expr + `)$`) }
+
+type trailKind struct {
+	id      *regexp.Regexp
+	classes string // of the logs that may hold the kind
+}
+
+var trailKinds = map[string]trailKind{
+	"evidence":      {whole(evidenceID), "party"},
+	"file":          {whole(`(?:sha256|sm3)-[0-9a-f]{64}`), "party"},
+	"list":          {whole(evidenceID), "party"},
+	"case":          {whole(caseNumber), "party"},
+	"case-internal": {whole(caseNumber), "internal"},
+	"power":         {whole(staff), "internal"},
+	"duty":          {whole(staff), "internal"},
+	"hr":            {whole(staff), "personnel"},
+	"firm":          {whole(opaque + `|[A-Za-z0-9]` + alphabet + `{0,199}`), "personnel"},
+	"disclosure":    {whole(court), "public"},
+	"judgment":      {whole(caseNumber + `(?:-[0-9]{1,3})?`), "party"},
+	"publication":   {whole(caseNumber + `(?:-[0-9]{1,3})?`), "public"},
+	"court":         {whole(court), "public"},
+	"commutation":   {whole(caseNumber), "commutation"},
+	"lead":          {whole(opaque), "lead"},
+	"inspect":       {whole(sourceID), "lead"},
+	"source":        {whole(sourceID), "internal"},
+	"reader":        {whole(staff), "internal lead"},
+	"key":           {whole(`[A-Za-z0-9_-]{43}`), "any"},
+	"ledger":        {originName, "any"},
+}
+
+var (
+	kindName       = regexp.MustCompile(`^[a-z][a-z-]{0,23}$`)
+	generalID      = whole(anyID)
+	documentSuffix = regexp.MustCompile(`号之.*$`)
+)
+
+func checkTrailName(name string) error {
+	kind, id, _ := strings.Cut(name, ":")
+	if !kindName.MatchString(kind) || !generalID.MatchString(id) || len(id) > 200 {
+		return fmt.Errorf("trail name %q malformed", name)
+	}
+	if k, known := trailKinds[kind]; known && (!k.id.MatchString(id) ||
+		(kind == "case" || kind == "case-internal") && documentSuffix.MatchString(id)) {
+		return fmt.Errorf("trail name %q: id malformed", name)
+	}
+	return nil
+}
+
+// recordType is one row of the tables of records.md (and of formats §8), all at version 1. Fields: "!" is required.
+// Trails: kind, kind=field, or one of the words that trailsOf treats by name; the first given is sub.
+type recordType struct {
+	by, open, sealed, trails string
+	system, loose            bool
+}
+
+var recordTypes = map[string]recordType{
+	"evidence.fix": {by: "clerk party lawyer system", open: "evidence! material! files! kind list case generatedAt captureMethod environment",
+		sealed: "name source purpose generatedBy device witness submitter", trails: "evidence file list case"},
+	"evidence.list":          {by: "clerk", open: "list! case count! items!", sealed: "title party", trails: "list case"},
+	"evidence.receipt":       {by: "clerk", open: "list! case receivedAt! items!", sealed: "names party handler", trails: "list case"},
+	"evidence.confirm":       {by: "clerk party", open: "list! method! proof", sealed: "party", trails: "list"},
+	"evidence.attach":        {by: "clerk", open: "list evidence case!", trails: "case list evidence"},
+	"evidence.custody":       {by: "clerk", open: "evidence! list action! carrier!", sealed: "from to reason", trails: "evidence list"},
+	"evidence.supplement":    {by: "clerk party lawyer system", open: "evidence! case refs!", sealed: "reason", trails: "evidence case"},
+	"evidence.withdraw":      {by: "clerk party lawyer system", open: "evidence! case refs!", sealed: "reason", trails: "evidence case"},
+	"evidence.originalCheck": {by: "clerk judge", open: "evidence! case result!", sealed: "note", trails: "evidence case"},
+	"evidence.verify":        {by: "any", open: "evidence! result! digest!", sealed: "requester", trails: "evidence"},
+	"evidence.objection":     {by: "party lawyer", open: "evidence! case stage! factors", sealed: "grounds", trails: "evidence case"},
+	"evidence.appraisal":     {by: "judge clerk", open: "evidence! case opinion", sealed: "reason", trails: "evidence case"},
+	"evidence.ruling":        {by: "judge clerk", open: "evidence! case authentic lawful relevant adopted", sealed: "reason", trails: "evidence case"},
+
+	"staff.post": {by: "personnel", open: "staff! posts! remit from! formerly", trails: "power=staff duty=staff"},
+	"keycase.flag": {by: "clerk judge leader trial-office system discipline", open: "case! class! item! source! judge", sealed: "note",
+		trails: "case-internal flag"},
+	"keycase.unflag":      {by: "leader trial-office", open: "case! refs! reasonCode!", sealed: "reason", trails: "case-internal"},
+	"keycase.report":      {by: "judge", open: "case! refs!", sealed: "content", trails: "case-internal duty=actor"},
+	"keycase.ack":         {by: "leader", open: "case! refs!", sealed: "content", trails: "case-internal power"},
+	"supervision.access":  {by: "leader secretary", open: "case! mode! from! to", sealed: "purpose scope", trails: "power case-internal"},
+	"supervision.opinion": {by: "leader", open: "case! judge! measure! basis! node! channel! replyDue", sealed: "content!", trails: "power case-internal duty=judge"},
+	"supervision.reply":   {by: "judge", open: "case! leader! refs! decision!", sealed: "reason progress", trails: "duty=actor case-internal power=leader"},
+	"supervision.outcome": {by: "leader judge", open: "case! judge! leader! refs! result! changed", sealed: "content", trails: "case-internal power=leader duty=judge"},
+	"approval.given":      {by: "leader", open: "matter! decision! refs! case", sealed: "reason", trails: "power case-internal"},
+	"source.tally":        {by: "system", open: "source! day! first last count! digest", trails: "source"},
+	"coverage.statement":  {by: "system administrator", open: "source! since! scope!", sealed: "note", trails: "source"},
+	"feed.gap":            {by: "system administrator", open: "source! from! to! reasonCode", sealed: "note", trails: "source"},
+	"inspect.sync":        {by: "discipline", open: "source! log! upTo! lagMs! disclosures", trails: "source"},
+
+	"recusal.declared":    {by: "staff personnel", open: "staff! since! withinJurisdiction!", sealed: "relation! relative! firm! licence", trails: "hr=staff"},
+	"recusal.assessed":    {by: "personnel", open: "staff! refs! mustRecuse! basis", sealed: "note", trails: "hr=staff"},
+	"recusal.applied":     {by: "staff", open: "staff!", sealed: "note", trails: "hr=staff"},
+	"recusal.transferred": {by: "personnel", open: "staff! effective! post", sealed: "note", trails: "hr=staff"},
+	"notice.lawfirm":      {by: "personnel", open: "firm! staff! notice!", sealed: "content", trails: "firm hr=staff"},
+	"notice.received":     {by: "firm", open: "firm! staff! refs!", sealed: "content", trails: "firm hr=staff"},
+	"recusal.disclosed":   {by: "personnel", open: "entry! status!", sealed: "name post relation lawyer firm", trails: "disclosure=court"},
+	"recusal.updated":     {by: "personnel", open: "entry! refs! reasonCode!", sealed: "name post relation lawyer firm", trails: "disclosure=court"},
+	"recusal.lifted":      {by: "personnel", open: "entry! refs! reasonCode!", sealed: "name post relation lawyer firm", trails: "disclosure=court"},
+	"conflict.check":      {by: "clerk system", open: "case! judge! result!", sealed: "agents", trails: "case-internal duty=judge"},
+
+	"ledger.genesis": {by: "administrator", system: true, trails: "ledger",
+		open: "origin! name! operator! catalogue! catalogueDigest! keys! members! policy! administrators! control! predecessor"},
+	"ledger.recovery": {by: "administrator", system: true, open: "old! new! from! how!", trails: "ledger"},
+	"registry.key": {by: "administrator", system: true, open: "key! org! staff roles! mayGive notBefore notAfter binding", sealed: "holder",
+		trails: "key ledger"},
+	"registry.revoke":    {by: "administrator", system: true, open: "kid! reason! compromisedSince", trails: "key ledger"},
+	"registry.member":    {by: "administrator", system: true, open: "action! member!", trails: "ledger"},
+	"registry.policy":    {by: "administrator", system: true, open: "policy!", trails: "ledger"},
+	"registry.node":      {by: "administrator", system: true, open: "keys! generation!", trails: "ledger"},
+	"registry.catalogue": {by: "administrator", system: true, open: "catalogue! catalogueDigest!", trails: "ledger"},
+	"registry.approve":   {by: "administrator", system: true, open: "refs! kid", trails: "key ledger"},
+	"rule.version":       {by: "operator", system: true, loose: true, trails: "ledger"},
+	"codeTable.version":  {by: "operator", system: true, loose: true, trails: "ledger"},
+	"platform.statement": {by: "operator", system: true, loose: true, trails: "ledger"},
+	"body.erased":        {by: "administrator", system: true, open: "refs! fields! ground! of!", trails: "of"},
+	"record.corrected":   {by: "any", system: true, loose: true, trails: "of"},
+	"access.read":        {by: "system", system: true, open: "trail leaf reader!", trails: "reader"},
+}
+
+// The values that the tables name, by type and field, and the forms of fields that mean the same everywhere.
+var fieldForms = map[string]func(any) bool{
+	"court": matches(court), "actor": matches(staff), "onBehalfOf": matches(staff), "secrecy": matches("无"),
+	"evidence": matches(evidenceID), "list": matches(evidenceID), "case": matches(caseNumber),
+	"judge": matches(staff), "leader": matches(staff), "staff": matches(staff), "reader": matches(staff),
+	"key": isBytes(32), "kid": isBytes(32), "catalogueDigest": isBytes(32), "catalogue": isCount, "control": isCount,
+	"generation": isCount, "org": matches(sourceID), "operator": matches(sourceID), "roles": isTexts, "mayGive": isTexts,
+	"notBefore": isCount, "notAfter": isCount, "compromisedSince": isCount, "count": isCount, "of": isTexts, "fields": isTexts,
+
+	"evidence.fix.material":       matches("electronic-data|digitised-copy|object"),
+	"evidence.fix.files":          isFiles,
+	"evidence.list.items":         isItems(500, "evidence! sha256!"),
+	"evidence.receipt.items":      isItems(1<<16, "evidence! form! copies pages"),
+	"evidence.confirm.method":     matches("screen|paper|key"),
+	"evidence.custody.action":     matches("received|lent|returned|destroyed"),
+	"evidence.objection.stage":    matches("before|after"),
+	"supervision.opinion.basis":   matches("keycase|procedural|remit|review"),
+	"supervision.opinion.channel": matches("platform|written|oral"),
+	"supervision.reply.decision":  matches("adopted|partly|declined"),
+	"recusal.disclosed.status":    matches("must-recuse|related"),
+	"conflict.check.result":       matches("none|hit"),
+	"registry.member.action":      matches("add|remove"),
+	"source.tally.source":         matches(sourceID), "coverage.statement.source": matches(sourceID),
+	"feed.gap.source": matches(sourceID), "inspect.sync.source": matches(sourceID), "inspect.sync.log": matches(originName.String()),
+}
+
+func matches(expr string) func(any) bool {
+	re := whole(expr)
+	return func(v any) bool { s, ok := v.(string); return ok && re.MatchString(s) }
+}
+
+func isBytes(n int) func(any) bool {
+	return func(v any) bool { b, ok := v.([]byte); return ok && len(b) == n }
+}
+
+func isCount(v any) bool { n, ok := v.(int64); return ok && n >= 0 }
+
+func isTexts(v any) bool { _, ok := texts(v); return ok }
+
+func texts(v any) ([]string, bool) {
+	list, ok := v.([]any)
+	var out []string
+	for _, item := range list {
+		s, is := item.(string)
+		ok = ok && is && !slices.Contains(out, s)
+		out = append(out, s)
+	}
+	return out, ok
+}
+
+func isItems(most int, fields string) func(any) bool {
+	evidence := matches(evidenceID)
+	return func(v any) bool {
+		list, ok := v.([]any)
+		for _, item := range list {
+			m, is := item.(map[any]any)
+			ok = ok && is && checkNames(m, fields) == nil && evidence(m["evidence"])
+			if d, there := m["sha256"]; there {
+				ok = ok && isBytes(32)(d)
+			}
+			if f, there := m["form"]; there {
+				ok = ok && (f == "original" || f == "copy")
+			}
+		}
+		return ok && len(list) <= most
+	}
+}
+
+type namedFile struct {
+	size        int64
+	sha256, sm3 []byte
+}
+
+// filesOf reads the files of an evidence.fix: 1–8, no digest twice.
+func filesOf(v any) ([]namedFile, bool) {
+	list, ok := v.([]any)
+	var out []namedFile
+	seen := map[string]bool{}
+	for _, item := range list {
+		m, is := item.(map[any]any)
+		var f namedFile
+		var ok1, ok2 bool
+		f.sha256, ok1 = m["sha256"].([]byte)
+		f.size, ok2 = m["size"].(int64)
+		ok = ok && is && ok1 && ok2 && len(f.sha256) == 32 && f.size >= 0 && checkNames(m, "sha256! sm3 size! mime") == nil &&
+			!seen["2"+string(f.sha256)]
+		seen["2"+string(f.sha256)] = true
+		if d, there := m["sm3"]; there {
+			f.sm3, ok1 = d.([]byte)
+			ok = ok && ok1 && len(f.sm3) == 32 && !seen["3"+string(f.sm3)]
+			seen["3"+string(f.sm3)] = true
+		}
+		if mime, there := m["mime"]; there {
+			_, ok1 = mime.(string)
+			ok = ok && ok1
+		}
+		out = append(out, f)
+	}
+	return out, ok && len(out) >= 1 && len(out) <= 8
+}
+
+func isFiles(v any) bool { _, ok := filesOf(v); return ok }
+
+// checkNames holds a map to a list of names, where "!" marks the required ones.
+func checkNames(m map[any]any, names string) error {
+	allowed := strings.Fields(names)
+	for _, name := range allowed {
+		if base, required := strings.CutSuffix(name, "!"); required && m[base] == nil {
+			return fmt.Errorf("%s is missing", base)
+		}
+	}
+	for key := range m {
+		name, _ := key.(string)
+		if !slices.Contains(allowed, name) && !slices.Contains(allowed, name+"!") {
+			return fmt.Errorf("unknown field %v", key)
+		}
+	}
+	return nil
+}
+
+func holdsNull(v any) bool {
+	switch t := v.(type) {
+	case nil:
+		return true
+	case []any:
+		return slices.ContainsFunc(t, holdsNull)
+	case map[any]any:
+		for _, item := range t {
+			if holdsNull(item) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var atForm = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9]$`)
+
+func isTime(s string) bool {
+	_, err := time.Parse("2006-01-02T15:04:05.999-07:00", s)
+	return atForm.MatchString(s) && err == nil
+}
+
+// checkRecord applies the common rules of formats §4, the row of the record's type, and the trails rule.
+func checkRecord(s *statement) error {
+	if s.isSeal {
+		return fmt.Errorf("a seal where a record should be")
+	}
+	row, known := recordTypes[s.typ]
+	if !known || s.version != 1 {
+		return unsure("unknown record type %s version %d", s.typ, s.version)
+	}
+	if holdsNull(s.body) {
+		return fmt.Errorf("%s: null in the record", s.typ)
+	}
+	if !isTime(s.text("at")) {
+		return fmt.Errorf("%s: at is not a time", s.typ)
+	}
+	common := "type! v! at! actor onBehalfOf secrecy refs sealed court"
+	if !row.system {
+		common += "!"
+	}
+	if row.loose {
+		for key := range s.body {
+			common += " " + key.(string)
+		}
+	}
+	if err := checkNames(s.body, common+" "+row.open); err != nil {
+		return fmt.Errorf("%s: %w", s.typ, err)
+	}
+	for key, value := range s.body {
+		for _, name := range []string{key.(string), s.typ + "." + key.(string)} {
+			if form := fieldForms[name]; form != nil && !form(value) {
+				return fmt.Errorf("%s: field %s malformed", s.typ, key)
+			}
+		}
+	}
+	if _, err := refsOf(s); err != nil {
+		return err
+	}
+	sealed, there := s.body["sealed"].(map[any]any)
+	if _, is := s.body["sealed"]; is && (!there || len(sealed) == 0) {
+		return fmt.Errorf("%s: sealed malformed or empty", s.typ)
+	}
+	for _, digest := range sealed {
+		if !isBytes(32)(digest) {
+			return fmt.Errorf("%s: a sealed digest is not 32 bytes", s.typ)
+		}
+	}
+	if err := checkNames(sealed, row.sealed); err != nil && !row.loose {
+		return fmt.Errorf("%s: sealed: %w", s.typ, err)
+	}
+	want, err := trailsOf(s, row)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.typ, err)
+	}
+	if row.trails != "of" && want[0] != s.sub {
+		return fmt.Errorf("%s: sub is %s, should be %s", s.typ, s.sub, want[0])
+	}
+	slices.Sort(want)
+	if want = slices.Compact(want); !slices.Equal(want, s.trails) {
+		return fmt.Errorf("%s: trails are %v, should be %v", s.typ, s.trails, want)
+	}
+	return nil
+}
+
+type ref struct {
+	rel, log string
+	leaf     hash
+}
+
+var relations = strings.Fields("answers outcome approves flag attaches corrects erases updates confirms about")
+
+func refsOf(s *statement) ([]ref, error) {
+	v, there := s.body["refs"]
+	list, ok := v.([]any)
+	if there && (!ok || len(list) == 0) {
+		return nil, fmt.Errorf("%s: refs malformed or empty", s.typ)
+	}
+	var out []ref
+	for _, item := range list {
+		m, _ := item.(map[any]any)
+		var r ref
+		r.rel, _ = m["rel"].(string)
+		r.log, _ = m["log"].(string)
+		if len(m) != 3 || !slices.Contains(relations, r.rel) || !isOrigin(r.log) || !fill(r.leaf[:], m["leaf"]) {
+			return nil, fmt.Errorf("%s: a ref is malformed", s.typ)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// trailsOf computes the trails from the open fields; the first is sub.
+func trailsOf(s *statement, row recordType) ([]string, error) {
+	var out []string
+	add := func(kind, id string) {
+		if id != "" {
+			out = append(out, kind+":"+id)
+		}
+	}
+	leader := s.text("onBehalfOf")
+	if leader == "" {
+		leader = s.text("actor")
+	}
+	for _, word := range strings.Fields(row.trails) {
+		kind, field, given := strings.Cut(word, "=")
+		switch {
+		case given:
+			add(kind, s.text(field))
+		case word == "power":
+			add("power", leader)
+		case word == "case-internal":
+			add(word, s.text("case"))
+		case word == "ledger":
+			add(word, s.aud)
+		case word == "key" && s.body["key"] != nil:
+			id := keyID(s.body["key"].([]byte))
+			add(word, base64url(id[:]))
+		case word == "key" && s.body["kid"] != nil:
+			add(word, base64url(s.body["kid"].([]byte)))
+		case word == "key":
+		case word == "file":
+			files, _ := filesOf(s.body["files"])
+			for _, f := range files {
+				add(word, "sha256-"+hex.EncodeToString(f.sha256))
+				if f.sm3 != nil {
+					add(word, "sm3-"+hex.EncodeToString(f.sm3))
+				}
+			}
+		case word == "flag":
+			if class := s.body["class"]; class != int64(4) && class != "4" {
+				add("duty", s.text("judge"))
+			}
+			if s.text("source") == "leader" {
+				add("power", s.text("actor"))
+			}
+		case word == "of":
+			out, _ = texts(s.body["of"])
+		default:
+			add(word, s.text(word))
+		}
+	}
+	if s.typ == "evidence.attach" && len(out) < 2 {
+		return nil, fmt.Errorf("neither list nor evidence")
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no trails")
+	}
+	return out, nil
+}
+
+// mayWrite says whether a key's roles may write the type.
+func mayWrite(k *registeredKey, s *statement, operator string) error {
+	row, known := recordTypes[s.typ]
+	if !known || s.version != 1 {
+		return unsure("unknown record type %s version %d", s.typ, s.version)
+	}
+	has := func(role string) bool {
+		switch role {
+		case "any":
+			return true
+		case "staff":
+			return k.staff != ""
+		case "operator":
+			return slices.Contains(k.roles, "administrator") && k.org == operator
+		}
+		return slices.Contains(k.roles, role)
+	}
+	writers := strings.Fields(row.by)
+	if !slices.ContainsFunc(writers, has) {
+		return fmt.Errorf("a key with the roles %v may not write %s", k.roles, s.typ)
+	}
+	if s.typ == "keycase.flag" && s.text("source") == "leader" && !has("leader") {
+		return fmt.Errorf("only a leader may write a flag whose source is leader")
+	}
+	only := func(role string) bool {
+		return !slices.ContainsFunc(writers, func(w string) bool { return w != role && has(w) })
+	}
+	person := slices.ContainsFunc(s.trails, func(t string) bool {
+		return strings.HasPrefix(t, "power:") || strings.HasPrefix(t, "duty:")
+	})
+	if s.text("onBehalfOf") == "" && (has("secretary") && only("secretary") || has("system") && only("system") && person) {
+		return fmt.Errorf("%s by a secretary or system without onBehalfOf", s.typ)
+	}
+	return nil
+}

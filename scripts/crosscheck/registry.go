@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// The registry of formats §8, replayed either over all entries of a log or over the few that a receipt shows.
+
+type registeredKey struct {
+	public           []byte
+	org, staff       string
+	roles, mayGive   []string
+	notBefore, until int64 // seconds; 0 and maxInt53 where the record sets no bound
+	bounded          bool
+	genesis          bool
+	index            int64 // of its registration
+	inForce          int64 // the index that put it in force, -1 while approvals are missing
+	revoked          int64 // the index of its revocation, -1 if there is none
+}
+
+// change is something that waits for (or has) the agreement of administrators of enough organisations.
+type change struct {
+	kid    []byte
+	orgs   map[string]bool
+	effect func(at int64)
+	done   bool
+}
+
+// use remembers which key a statement rests on; key trails are checked against it.
+type use struct {
+	kid   hash
+	index int64
+}
+
+type registry struct {
+	origin, operator string
+	control          int64
+	began            int64 // iat of genesis
+	keys             map[hash]*registeredKey
+	changes          map[hash]*change
+	sealKeys         []sealKey
+	uses             []use
+	complete         bool // every entry is replayed: what is not known does not exist
+	// lastSeal bounds the time (ms) of the last seal before an index; the bounds are equal where it is known exactly.
+	lastSeal func(index int64) (low, high int64)
+}
+
+type sealKey struct {
+	after  int64
+	public []byte
+}
+
+func newRegistry(origin string, lastSeal func(int64) (int64, int64)) *registry {
+	return &registry{origin: origin, keys: map[hash]*registeredKey{}, changes: map[hash]*change{}, lastSeal: lastSeal}
+}
+
+// missing reports something that should have been seen before: broken in a complete replay, else could not check.
+func (r *registry) missing(format string, args ...any) error {
+	if r.complete {
+		return fmt.Errorf(format, args...)
+	}
+	return unsure(format, args...)
+}
+
+func (r *registry) statementKey(index int64) ([]byte, bool) {
+	for i := len(r.sealKeys) - 1; i >= 0; i-- {
+		if r.sealKeys[i].after < index {
+			return r.sealKeys[i].public, true
+		}
+	}
+	return nil, false
+}
+
+// checkSeal verifies a seal's signature under the statement key in force at its index.
+func (r *registry) checkSeal(s *seal) error {
+	public, known := r.statementKey(s.index)
+	switch {
+	case !known:
+		return r.missing("seal %d: no statement key known", s.index)
+	case keyID(public) != s.kid:
+		return r.missing("seal %d: signed by a key that is not the statement key in force", s.index)
+	case s.iss != r.operator:
+		return fmt.Errorf("seal %d: iss is not the operator", s.index)
+	}
+	if err := s.checkSignature(public); err != nil {
+		return fmt.Errorf("seal %d: %w", s.index, err)
+	}
+	return nil
+}
+
+// signer checks that the statement's key is in force at the index and goes with what the statement says of its author.
+// The signature is a check of its own.
+func (r *registry) signer(s *statement, index int64, exactTime bool) (*registeredKey, error) {
+	k := r.keys[s.kid]
+	if k == nil || k.index > index || k.index == index && !k.genesis {
+		return nil, r.missing("entry %d: its key is not registered in what is shown", index)
+	}
+	r.uses = append(r.uses, use{s.kid, index})
+	switch {
+	case k.inForce < 0 || k.inForce >= index && !k.genesis:
+		return k, r.missing("entry %d: its key lacks approvals in what is shown", index)
+	case k.revoked >= 0 && k.revoked < index:
+		return k, fmt.Errorf("entry %d: its key was revoked at %d", index, k.revoked)
+	case s.iss != k.org:
+		return k, fmt.Errorf("entry %d: iss is not the key's organisation", index)
+	case s.body["actor"] != nil && k.staff == "" || s.text("actor") != k.staff:
+		return k, fmt.Errorf("entry %d: actor is not the key's staff code", index)
+	}
+	if k.bounded {
+		low, high := r.lastSeal(index)
+		switch {
+		case low != high && exactTime:
+			return k, unsure("entry %d: its key has a validity and the seals around are not shown", index)
+		case high < k.notBefore*1000 || low > k.until*1000:
+			return k, fmt.Errorf("entry %d: outside its key's validity", index)
+		case low < k.notBefore*1000 || high > k.until*1000:
+			return k, unsure("entry %d: perhaps outside its key's validity", index)
+		}
+	}
+	return k, mayWrite(k, s, r.operator)
+}
+
+// apply checks one statement that changes the registry and carries it out.
+func (r *registry) apply(s *statement, index int64) error {
+	if err := checkRecord(s); err != nil {
+		return err
+	}
+	if s.aud != r.origin {
+		return fmt.Errorf("entry %d: for another log", index)
+	}
+	if (s.typ == "ledger.genesis") != (index == 0) {
+		return fmt.Errorf("entry %d: genesis stands at index 0 and nowhere else", index)
+	}
+	if index == 0 {
+		if err := r.genesis(s); err != nil {
+			return err
+		}
+	}
+	k, err := r.signer(s, index, false)
+	if err != nil {
+		return err
+	}
+	if err := s.checkSignature(k.public); err != nil {
+		return fmt.Errorf("entry %d: %w", index, err)
+	}
+	c := &change{orgs: map[string]bool{k.org: true}, effect: func(int64) {}}
+	switch s.typ {
+	case "ledger.genesis", "ledger.recovery":
+		return nil
+	case "registry.revoke":
+		return r.revoke(s, k, index)
+	case "registry.approve":
+		return r.approve(s, k, index)
+	case "registry.key":
+		if err := r.register(s, k, c, index); err != nil {
+			return err
+		}
+	case "registry.node":
+		if err := r.changeNode(s, c); err != nil {
+			return err
+		}
+	case "registry.member", "registry.policy", "registry.catalogue":
+	default:
+		return fmt.Errorf("entry %d: %s does not belong to the registry", index, s.typ)
+	}
+	r.changes[s.leaf] = c
+	r.agree(c, index)
+	return nil
+}
+
+func (r *registry) genesis(s *statement) error {
+	admins, _ := s.body["administrators"].([]any)
+	keys, ok := s.body["keys"].(map[any]any)
+	members, isList := s.body["members"].([]any)
+	if s.text("origin") != r.origin || len(admins) == 0 || !ok || !isList {
+		return fmt.Errorf("genesis: another origin, or keys, members or administrators malformed")
+	}
+	if err := checkNames(keys, "log! log-mldsa44 statement! receipt! promise!"); err != nil {
+		return fmt.Errorf("genesis: keys: %w", err)
+	}
+	for _, item := range members {
+		m, ok := item.(map[any]any)
+		if !ok || checkNames(m, "name! org! role! vkey! vkey-mldsa44") != nil || m["role"] != "witness" && m["role"] != "mirror" {
+			return fmt.Errorf("genesis: a member is malformed")
+		}
+	}
+	public, _ := keys["statement"].([]byte)
+	if err := admissibleKey(public); err != nil {
+		return fmt.Errorf("genesis: statement key: %w", err)
+	}
+	r.operator, r.began = s.text("operator"), s.iat
+	r.control, _ = s.body["control"].(int64)
+	if r.control < 1 {
+		return fmt.Errorf("genesis: control is %d", r.control)
+	}
+	r.sealKeys = []sealKey{{0, public}}
+	for i, item := range admins {
+		m, _ := item.(map[any]any)
+		public, _ := m["key"].([]byte)
+		org, _ := m["org"].(string)
+		mayGive, ok := texts(m["roles"])
+		if len(m) != 3 || !ok || !organisation.MatchString(org) {
+			return fmt.Errorf("genesis: an administrator is malformed")
+		}
+		if err := admissibleKey(public); err != nil {
+			return fmt.Errorf("genesis: administrator: %w", err)
+		}
+		kid := keyID(public)
+		if r.keys[kid] != nil {
+			return fmt.Errorf("genesis: an administrator twice")
+		}
+		if i == 0 && kid != s.kid {
+			return fmt.Errorf("genesis: not signed by the first administrator")
+		}
+		r.keys[kid] = &registeredKey{public: public, org: org, roles: []string{"administrator"}, mayGive: mayGive, genesis: true, revoked: -1}
+	}
+	return nil
+}
+
+func (r *registry) register(s *statement, by *registeredKey, c *change, index int64) error {
+	public := s.body["key"].([]byte)
+	if err := admissibleKey(public); err != nil {
+		return fmt.Errorf("entry %d: %w", index, err)
+	}
+	roles, _ := texts(s.body["roles"])
+	mayGive, _ := texts(s.body["mayGive"])
+	among := func(role string) bool { return slices.Contains(by.mayGive, role) }
+	kid := keyID(public)
+	switch {
+	case r.keys[kid] != nil:
+		return fmt.Errorf("entry %d: the key is registered already", index)
+	case s.text("org") != by.org:
+		return fmt.Errorf("entry %d: key of another organisation", index)
+	case len(roles) == 0 || slices.ContainsFunc(roles, func(x string) bool { return !among(x) }) ||
+		slices.ContainsFunc(mayGive, func(x string) bool { return !among(x) }):
+		return fmt.Errorf("entry %d: gives roles that the administrator may not give", index)
+	}
+	k := &registeredKey{public: public, org: by.org, staff: s.text("staff"), roles: roles, mayGive: mayGive, until: maxInt53 / 1000,
+		index: index, inForce: -1, revoked: -1}
+	if from, there := s.body["notBefore"].(int64); there {
+		k.notBefore, k.bounded = from, true
+	}
+	if until, there := s.body["notAfter"].(int64); there {
+		k.until, k.bounded = until, true
+	}
+	r.keys[kid] = k
+	c.kid = kid[:]
+	c.effect = func(at int64) { k.inForce = at }
+	return nil
+}
+
+func (r *registry) revoke(s *statement, by *registeredKey, index int64) error {
+	var kid hash
+	copy(kid[:], s.body["kid"].([]byte))
+	k := r.keys[kid]
+	switch {
+	case k == nil:
+		return r.missing("entry %d: revokes a key that is not registered in what is shown", index)
+	case k.org != by.org:
+		return fmt.Errorf("entry %d: revokes a key of another organisation", index)
+	case k.revoked < 0:
+		k.revoked = index
+	}
+	return nil
+}
+
+func (r *registry) changeNode(s *statement, c *change) error {
+	keys, ok := s.body["keys"].(map[any]any)
+	if !ok || len(keys) == 0 || checkNames(keys, "log log-mldsa44 statement receipt promise") != nil {
+		return fmt.Errorf("registry.node: keys malformed")
+	}
+	if v, there := keys["statement"]; there {
+		public, _ := v.([]byte)
+		if err := admissibleKey(public); err != nil {
+			return fmt.Errorf("registry.node: %w", err)
+		}
+		c.effect = func(at int64) { r.sealKeys = append(r.sealKeys, sealKey{at, public}) }
+	}
+	return nil
+}
+
+func (r *registry) approve(s *statement, by *registeredKey, index int64) error {
+	refs, _ := refsOf(s)
+	kid, _ := s.body["kid"].([]byte)
+	for _, ref := range refs {
+		if ref.rel != "approves" {
+			continue
+		}
+		c := r.changes[ref.leaf]
+		if c == nil || ref.log != r.origin {
+			return r.missing("entry %d: approves something that is not shown", index)
+		}
+		if !bytes.Equal(c.kid, kid) {
+			return fmt.Errorf("entry %d: approves a change to another key", index)
+		}
+		c.orgs[by.org] = true
+		r.agree(c, index)
+	}
+	return nil
+}
+
+func (r *registry) agree(c *change, index int64) {
+	if !c.done && int64(len(c.orgs)) >= r.control {
+		c.done = true
+		c.effect(index)
+	}
+}

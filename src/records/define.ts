@@ -1,0 +1,175 @@
+/**
+ * What one entry of the catalogue says about a record type, and what follows from it: the schema of the body, the trails, the
+ * JSON form, the example, the published description. A new type is one entry in one of the family files.
+ */
+import * as z from 'zod/mini'
+import { base64url, type Bytes, compareText, hex } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
+import { keyId } from '../core/keys.ts'
+import {
+  bytes32, check, courtCode, exampleOf, type Field, formOf, type Json, list, type Member, type Members, membersFromJson, membersToJson, object, oneOf,
+  optional, required, staffCode, time
+} from './fields.ts'
+import { type Class, NAME } from './ids.ts'
+
+export const ROLES = [
+  'administrator', 'clerk', 'judge', 'leader', 'secretary', 'trial-office', 'personnel', 'discipline', 'procuratorate', 'lawyer', 'party', 'firm', 'system',
+  'auditor'
+] as const
+export type Role = (typeof ROLES)[number]
+
+/** Roles whose keys may belong to no member of staff, and then write no `actor` (records.md, "Common open fields"). */
+export const ROLES_WITHOUT_STAFF: readonly string[] = ['system', 'party', 'lawyer', 'firm', 'administrator']
+/** Roles that write for somebody else and name that person in `onBehalfOf`. */
+export const ROLES_ON_BEHALF: readonly string[] = ['secretary', 'system']
+
+/**
+ * Where a trail name comes from. `from` is a path into the body (`files[].sha256`), or several tried in turn (`onBehalfOf|actor`);
+ * `kid(key)` is the key id of a key field; `<origin>` is the log the record is written to. A path that leads nowhere gives no trail.
+ */
+export interface TrailRule {
+  kind: string
+  prefix?: string
+  from: string
+}
+
+export interface TypeDefinition {
+  type: string
+  v: 1
+  zh: string
+  en: string
+  /** `any`: system types, which every log takes. */
+  class: Class | 'any'
+  writers: readonly Role[]
+  /** The first trail is `sub`. `of` (records.md, `body.erased`) would be a rule of its own. */
+  trails: readonly TrailRule[]
+  open: Members
+  sealed?: Members
+  refs?: 'required'
+  /** Rules that no single field can state; throws FIELD_*. */
+  also?: (body: Body) => void
+}
+
+/** A decoded body: text keys, bytes as Uint8Array. */
+export type Body = Readonly<Record<string, unknown>>
+
+export const RELATIONS = ['answers', 'outcome', 'approves', 'flag', 'attaches', 'corrects', 'erases', 'updates', 'confirms', 'about'] as const
+
+const origin: Field = {
+  schema: z.string().check(z.regex(new RegExp(`^${NAME}$`)), z.maxLength(200)),
+  form: 'origin',
+  example: 'court.example/evidence',
+  toJson: (value) => value as string,
+  fromJson: (value) => value
+}
+export const originName = origin
+const reference = object({ rel: required(oneOf(...(RELATIONS as unknown as [string, ...string[]]))), log: required(origin), leaf: required(bytes32) })
+const references = list(reference, 1, 64)
+
+export interface RecordType extends TypeDefinition {
+  /** All members of the body but `type` and `v`. */
+  members: Members
+  sealed: Members
+  schema: z.ZodMiniType
+}
+
+export function define(entry: TypeDefinition): RecordType {
+  const system = entry.class === 'any'
+  const sealed = entry.sealed ?? {}
+  const sealedNames = Object.entries(sealed)
+  const members: Record<string, Member> = { at: required(time) }
+  if (!system) members.court = required(courtCode)
+  members.actor = optional(staffCode)
+  members.onBehalfOf = optional(staffCode)
+  members.secrecy = optional(oneOf('无'))
+  Object.assign(members, entry.open)
+  members.refs = entry.refs === 'required' ? required(references) : optional(references)
+  if (sealedNames.length > 0) {
+    const digests = object(Object.fromEntries(sealedNames.map(([name, member]) => [name, { field: bytes32, required: member.required }])))
+    members.sealed = { field: digests, required: sealedNames.some(([, member]) => member.required) }
+  }
+  const whole = object({ type: required(oneOf(entry.type)), v: required(version), ...members })
+  return { ...entry, sealed, members, schema: whole.schema }
+}
+
+const version: Field = { schema: z.literal(1), form: 1, example: 1, toJson: (value) => value as number, fromJson: (value) => value }
+
+/** Schema and the rules beyond it; throws FIELD_*. */
+export function checkBody(type: RecordType, body: Body): void {
+  check(type.schema, body)
+  const sealed = body.sealed as Body | undefined
+  if (sealed !== undefined && Object.keys(sealed).length === 0) throw new LianzhengError('FIELD_INVALID', { field: 'sealed', expected: 'absent, or at least one field' })
+  type.also?.(body)
+}
+
+/** The trails a record belongs to, sorted bytewise, and the one that is its `sub` (formats.md §3, "Trails are a function of the record"). */
+export function trailsOf(type: RecordType, body: Body, log: string): { sub: string; trails: string[] } {
+  const names: string[] = []
+  for (const rule of type.trails) names.push(...applyRule(rule, body, log))
+  const sub = names[0]
+  if (sub === undefined) throw new LianzhengError('FIELD_MISSING', { field: type.trails[0]!.from })
+  return { sub, trails: [...new Set(names)].sort(compareText) }
+}
+
+function applyRule(rule: TrailRule, body: Body, log: string): string[] {
+  const start = `${rule.kind}:${rule.prefix ?? ''}`
+  if (rule.from === '<origin>') return [start + log]
+  for (const path of rule.from.split('|')) {
+    const keyed = /^kid\((.+)\)$/.exec(path)
+    const values = valuesAt(body, (keyed?.[1] ?? path).split('.'))
+    if (values.length > 0) return values.map((value) => start + (keyed === null ? idText(value, rule.kind) : base64url(keyId(value as Bytes))))
+  }
+  return []
+}
+
+function idText(value: unknown, kind: string): string {
+  if (typeof value === 'string') return value
+  return kind === 'key' ? base64url(value as Bytes) : hex(value as Bytes)
+}
+
+function valuesAt(value: unknown, path: readonly string[]): unknown[] {
+  if (value === undefined) return []
+  const [head, ...rest] = path
+  if (head === undefined) return [value]
+  const many = head.endsWith('[]')
+  const inner = (value as Record<string, unknown>)[many ? head.slice(0, -2) : head]
+  if (!many) return valuesAt(inner, rest)
+  return Array.isArray(inner) ? inner.flatMap((item) => valuesAt(item, rest)) : []
+}
+
+/** The body as people read and write it: open fields in place. `sealed` keeps the digests. */
+export function bodyToJson(type: RecordType, body: Body): { [name: string]: Json } {
+  const { type: name, v, ...rest } = body
+  return { type: name as string, v: v as number, ...membersToJson(type.members, rest) }
+}
+
+/** Open fields of a typed-in record; `type`, `v` and `sealed` are the caller's. Throws FIELD_*. */
+export function openFromJson(type: RecordType, value: { [name: string]: unknown }): Record<string, unknown> {
+  return membersFromJson(type.members, value) as Record<string, unknown>
+}
+
+/** An example that `submit` accepts: required members only, the fields to seal under `sealed`. */
+export function exampleRecord(type: RecordType): { [name: string]: Json } {
+  const { sealed: _, ...members } = type.members
+  const sealed = exampleOf(type.sealed)
+  return {
+    type: type.type,
+    ...exampleOf(members),
+    ...(Object.keys(sealed).length > 0 ? { sealed } : {})
+  }
+}
+
+/** How the published catalogue describes the type. */
+export function describe(type: RecordType): { [name: string]: Json } {
+  return {
+    type: type.type,
+    v: type.v,
+    zh: type.zh,
+    en: type.en,
+    class: type.class,
+    writers: [...type.writers],
+    trails: type.trails.map((rule) => `${rule.kind}:${rule.prefix ?? ''}<${rule.from.replace(/^<|>$/g, '')}>`),
+    open: formOf(type.members) as Json,
+    sealed: formOf(type.sealed) as Json
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Verifying a trail certificate, offline: that the entries listed are all that was filed under a trail's name, up to a cosigned head
+ * (formats.md §10). One part for each log that can hold the trail, or several partial ones that join without a gap.
+ */
+import { equalBytes } from '../core/bytes.ts'
+import { EMPTY_HASH, leafHash } from '../core/hash.ts'
+import type { Policy } from '../core/policy.ts'
+import { checkPartial, type TrailMember, trailRoot } from '../core/trail.ts'
+import { holdsTrail, isTrailName } from '../records/ids.ts'
+import { type Certificate, parseCertificate, type TrailPart } from './files.ts'
+import { Part } from './part.ts'
+import { flagLateProof, isoTime, type Vouching, vouchingOf } from './receipt.ts'
+import { checkDisclosures, type ShownRecord, showRecord } from './shown.ts'
+import { type Step, Steps, VERDICT_WORDS, type Verdict, type Words } from './verdict.ts'
+
+export interface LogReport extends Vouching {
+  /** Members shown and members the trail has under the newest head shown. */
+  shown: number
+  count: number
+  entries: (ShownRecord & { erased: string[] })[]
+}
+
+export interface CertificateReport {
+  kind: 'trail'
+  trail: string
+  overall: Verdict
+  headline: Words
+  steps: Step[]
+  logs: LogReport[]
+  /** Logs of the policy that can hold the trail and have no part here. */
+  missing: string[]
+  disclosed: number
+  withheld: number
+  erased: number
+}
+
+const TRAIL_STEPS = ['policy', 'checkpoint', 'quorum', 'seal', 'inclusion', 'trail', 'authority', 'keyTrails', 'statement', 'schema', 'disclosures'] as const
+
+/** Throws `CERTIFICATE_INVALID` or `JSON_INVALID` for what is no certificate; everything else is a verdict. */
+export function verifyCertificate(text: string, policy: Policy, options: { now?: number } = {}): CertificateReport {
+  return verifyParsedCertificate(parseCertificate(text), policy, options)
+}
+
+export function verifyParsedCertificate(certificate: Certificate, policy: Policy, options: { now?: number } = {}): CertificateReport {
+  const steps = new Steps(TRAIL_STEPS)
+  const { trail } = certificate
+  if (!isTrailName(trail)) steps.broken('trail', `轨迹名不正确：${trail}`, `not a trail name: ${trail}`, 'TRAIL_NAME_INVALID')
+
+  const origins = [...new Set(certificate.parts.map(({ origin }) => origin))]
+  const logs = origins.map((origin) =>
+    checkLog(
+      trail,
+      certificate.parts.filter((part) => part.origin === origin),
+      policy,
+      options.now,
+      steps
+    )
+  )
+  const missing = [...policy.rests].filter(([origin, { classes }]) => holdsTrail(trail, origin, classes) && !origins.includes(origin)).map(([origin]) => origin)
+  for (const origin of missing) steps.unchecked('trail', `缺少账本 ${origin} 的部分`, `no part for the log ${origin}`)
+  if (origins.length === 0) steps.unchecked('trail', '证书没有任何部分', 'the certificate has no part')
+
+  const found = logs.filter((log) => log !== undefined)
+  const records = found.flatMap(({ entries }) => entries)
+  const erased = records.reduce((sum, record) => sum + record.erased.length, 0)
+  const withheld = records.reduce((sum, record) => sum + record.withheld.length, 0)
+  const disclosed = records.reduce((sum, record) => sum + Object.keys(record.disclosed).length, 0)
+  const overall = steps.overall()
+  return { kind: 'trail', trail, overall, headline: headline(trail, overall, found, missing, withheld, erased), steps: steps.list(), logs: found, missing, disclosed, withheld, erased }
+}
+
+/** All parts for one log: each under its own head, joined where they are partial. */
+function checkLog(trail: string, parts: readonly TrailPart[], policy: Policy, now: number | undefined, steps: Steps): LogReport | undefined {
+  const origin = parts[0]!.origin
+  const rest = policy.rests.get(origin)
+  if (rest !== undefined && !holdsTrail(trail, origin, rest.classes))
+    steps.broken('trail', `账本 ${origin} 不收此类轨迹`, `the log ${origin} does not hold trails of this kind`, 'CLASS_NOT_HELD')
+
+  const ordered = [...parts].sort((a, b) => (a.from ?? 0) - (b.from ?? 0))
+  const covered: TrailMember[] = []
+  const entries: (ShownRecord & { erased: string[] })[] = []
+  let newest: { part: Part; count: number } | undefined
+  for (const input of ordered) {
+    const lowest = input.entries[0]?.index ?? Number.MAX_SAFE_INTEGER
+    const part = new Part(input, policy, now, lowest, steps)
+    if (part.checkpoint === undefined) continue
+    part.requireMirrors('trail')
+    flagLateProof(part, steps, undefined)
+    const members = checkListing(trail, input, part, steps)
+    join(covered, input, members, steps)
+    for (const { index, statement, disclosures } of input.entries) {
+      if (entries.some((shown) => shown.index === index)) continue
+      const record = part.checkRecord(statement, index)?.record
+      if (record === undefined) continue
+      entries.push({ ...showRecord(record, index, checkDisclosures(record, index, disclosures, steps)), erased: [] })
+    }
+    if (newest === undefined || part.checkpoint.size > newest.part.checkpoint!.size) newest = { part, count: input.count }
+  }
+  if (newest === undefined) return undefined
+  if (covered.length < newest.count)
+    steps.unchecked('trail', `只列出 ${covered.length} / ${newest.count} 条`, `only ${covered.length} of ${newest.count} members are listed`)
+  markErased(entries)
+  return { ...vouchingOf(newest.part, policy, origin)!, shown: covered.length, count: newest.count, entries }
+}
+
+/** Recomputes the trail from the entries and finds its count and root under the seal's map. */
+function checkListing(trail: string, input: TrailPart, part: Part, steps: Steps): TrailMember[] {
+  const { count, root, entries, proof } = input
+  const members = entries.map(({ index, statement }) => ({ index, leaf: leafHash(statement) }))
+  const sealIndex = part.seal?.index ?? -1
+  const ordered = members.every(({ index }, i) => index < sealIndex && (i === 0 || index > members[i - 1]!.index))
+  if (!ordered) steps.broken('trail', '条目的序号没有递增，或不在封印之前', 'the indexes of the entries do not increase below the seal', 'CERTIFICATE_INVALID')
+  else if (!listingHolds(input, members)) steps.broken('trail', '所列条目算不出所称的轨迹', 'the entries listed do not give the trail claimed', 'PROOF_INVALID')
+  else if (!part.inMap(trail, count, root, proof))
+    steps.broken('trail', count === 0 ? '不存在证明不成立' : '轨迹不在封印所承诺的总表中', count === 0 ? 'the proof of absence does not hold' : 'the trail is not under the map of the seal', 'PROOF_INVALID')
+  else steps.good('trail')
+  return members
+}
+
+function listingHolds(input: TrailPart, members: readonly TrailMember[]): boolean {
+  const { count, root, from, range, consistency } = input
+  if (from !== undefined) return checkPartial({ from, range: range!, members, count, root: root ?? EMPTY_HASH, consistency: consistency! }) !== undefined
+  return members.length === count && (root === undefined ? count === 0 : equalBytes(trailRoot(members), root))
+}
+
+/** A part that starts at `from` counts only where the parts before reach it with the same root. */
+function join(covered: TrailMember[], input: TrailPart, members: readonly TrailMember[], steps: Steps): void {
+  const from = input.from ?? 0
+  if (from > covered.length) {
+    steps.unchecked('trail', `第 ${covered.length + 1}–${from} 条没有列出`, `members ${covered.length + 1}–${from} are not listed`)
+    return
+  }
+  const start = input.range === undefined || from === 0 ? EMPTY_HASH : checkPartial({ from, range: input.range, members, count: input.count, root: input.root ?? EMPTY_HASH, consistency: input.consistency! })?.rootFrom
+  if (start === undefined || !equalBytes(start, trailRoot(covered.slice(0, from))))
+    steps.broken('trail', `各部分在第 ${from} 条处不相接`, `the parts do not join at member ${from}`, 'PROOF_INVALID')
+  for (const [i, member] of members.entries()) {
+    const known = covered[from + i]
+    if (known === undefined) covered.push(member)
+    else if (known.index !== member.index || !equalBytes(known.leaf, member.leaf)) steps.broken('trail', `第 ${from + i + 1} 条在各部分中不同`, `member ${from + i + 1} differs between parts`)
+  }
+}
+
+/** A field is erased where a `body.erased` on the same trail names it. */
+function markErased(entries: (ShownRecord & { erased: string[] })[]): void {
+  for (const { type, body } of entries) {
+    if (type !== 'body.erased') continue
+    const leaves = (body.refs as { rel: string; leaf: string }[]).filter(({ rel }) => rel === 'erases').map(({ leaf }) => leaf)
+    for (const entry of entries) {
+      if (!leaves.includes(entry.leaf)) continue
+      const fields = (body.fields as string[]).filter((field) => entry.withheld.includes(field))
+      entry.erased.push(...fields)
+      entry.withheld = entry.withheld.filter((field) => !fields.includes(field))
+    }
+  }
+}
+
+function headline(trail: string, overall: Verdict, logs: readonly LogReport[], missing: readonly string[], withheld: number, erased: number): Words {
+  const zh = [VERDICT_WORDS[overall].zh]
+  const en = [VERDICT_WORDS[overall].en]
+  for (const log of logs) {
+    const from = isoTime(log.entries[0] === undefined ? undefined : log.entries[0].iat * 1000)
+    const asOf = isoTime(log.freshness ?? log.sealTime)
+    const who = log.operatorOnly ? ['仅运行机构担保', 'only the operator vouches'] : [`见证 ${log.cosigners.join('、') || '无'}`, `witnessed by ${log.cosigners.join(', ') || 'nobody'}`]
+    if (log.count === 0) {
+      zh.push(`账本 ${log.origin}：${trail} 至 ${asOf} 无任何记录（${who[0]}）`)
+      en.push(`log ${log.origin}: nothing filed under ${trail} as of ${asOf} (${who[1]})`)
+    } else {
+      zh.push(`账本 ${log.origin}：${trail} 自 ${from} 起，至 ${asOf} 止，本链内 ${log.count} 条，序号 ${log.shown === log.count ? `1–${log.count} 连续` : `1–${log.shown}，未列全`}（${who[0]}）`)
+      en.push(`log ${log.origin}: ${trail} from ${from} to ${asOf}, ${log.count} records in this log, ${log.shown === log.count ? `numbers 1–${log.count} without a gap` : `numbers 1–${log.shown} listed`} (${who[1]})`)
+    }
+  }
+  for (const origin of missing) {
+    zh.push(`账本 ${origin} 未包含在内`)
+    en.push(`the log ${origin} is not covered`)
+  }
+  if (withheld > 0) {
+    zh.push(`${withheld} 个字段未披露`)
+    en.push(`${withheld} fields withheld`)
+  }
+  if (erased > 0) {
+    zh.push(`${erased} 个字段已依法销毁`)
+    en.push(`${erased} fields erased`)
+  }
+  zh.push('完整是指提交到账本的没有遗漏，不是指发生过的都已提交')
+  en.push('complete means that nothing filed is missing, not that everything that happened was filed')
+  return { zh: `${zh.join('；')}。`, en: `${en.join('; ')}.` }
+}
+
