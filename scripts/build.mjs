@@ -17,9 +17,13 @@ const inputs = ['src', 'package-lock.json', 'tsconfig.json', 'scripts/tsconfig.b
 const changed = Math.max(...inputs.map((name) => newest(join(root, name))))
 if (!existsSync(stamp) || statSync(stamp).mtimeMs < changed) {
   rmSync(join(root, 'dist'), { recursive: true, force: true })
-  const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'scripts/tsconfig.build.json')], {
-    stdio: 'inherit'
-  })
+  const tsc = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'scripts/tsconfig.build.json')],
+    {
+      stdio: 'inherit'
+    }
+  )
   if (tsc.status !== 0) process.exit(tsc.status ?? 1)
   chmodSync(join(root, 'dist/cli/main.js'), 0o755)
   writeFileSync(stamp, '')

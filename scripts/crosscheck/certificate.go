@@ -41,7 +41,7 @@ func readCertificate(data []byte) (trail string, parts []*certificatePart, err e
 		return "", nil, err
 	}
 	r := &jsonReader{}
-	m := r.object(v, "certificate", "format", "trail", "parts", "summary?")
+	m := r.object(v, "certificate", "format", "trail", "parts")
 	parts = readList(r, m["parts"], func(v any) *certificatePart { return readPart(r, v) })
 	return r.text(m["trail"]), parts, r.err
 }

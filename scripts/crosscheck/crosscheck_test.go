@@ -225,7 +225,7 @@ func TestReceiptMutations(t *testing.T) {
 		{"no registration, no trail", func(m map[string]any) {
 			m["authority"], m["keyTrails"] = m["authority"].([]any)[:1], m["keyTrails"].([]any)[:1]
 		}, couldNotCheck},
-		{"authority in another order", func(m map[string]any) { slices.Reverse(m["authority"].([]any)) }, couldNotCheck},
+		{"authority in another order", func(m map[string]any) { slices.Reverse(m["authority"].([]any)) }, broken},
 		{"key trail count", func(m map[string]any) { obj(m, "keyTrails", 1).(map[string]any)["count"] = 2 }, broken},
 		{"key trail said to be empty", func(m map[string]any) {
 			trail := obj(m, "keyTrails", 1).(map[string]any)
@@ -296,8 +296,6 @@ func TestCertificateMutations(t *testing.T) {
 			expect(t, verifyCertificate(mutate(t, absent, c.change), pol, time.Now()), c.want)
 		})
 	}
-	// In one and the same map many names end in the leaf shown; those really are absent.
-	expect(t, verifyCertificate(mutate(t, power, func(m map[string]any) {}), pol, time.Now()), verified)
 }
 
 func TestPolicies(t *testing.T) {
@@ -448,7 +446,7 @@ func TestMapVectors(t *testing.T) {
 
 func TestStrictCBOR(t *testing.T) {
 	deep := func(n int) string { return strings.Repeat("81", n) + "00" }
-	for _, good := range []string{"00", "1bfffffffff"[:2] + "001fffffffffffff", "3b001ffffffffffffe", "a0", "f4", "f5", "f6", "a4010018190020006161f6"[:0] + "a401001901020020006161f6", deep(16)} {
+	for _, good := range []string{"00", "1b001fffffffffffff", "3b001ffffffffffffe", "a0", "f4", "f5", "f6", "a401001901020020006161f6", deep(16)} {
 		raw, _ := hex.DecodeString(good)
 		if v, err := decodeCBOR(raw); err != nil {
 			t.Errorf("%s: %v", good, err)
@@ -456,8 +454,8 @@ func TestStrictCBOR(t *testing.T) {
 			t.Errorf("%s: does not come back", good)
 		}
 	}
-	for _, bad := range []string{"", "1800", "1b0020000000000000", "3b001fffffffffffff", "5f4100ff", "a2010001", "a201000100", "a2616100" + "0100",
-		"a22000190102" + "00", "f7", "f90000", "f0", "f814", "c000", "d28440", "61ff", "63eda080", "0000", "42ff", "a1410000", "82", deep(17), "9b7fffffffffffffff"} {
+	for _, bad := range []string{"", "1800", "1b0020000000000000", "3b001fffffffffffff", "5f4100ff", "a2010001", "a201000100", "a26161000100",
+		"a2200019010200", "f7", "f90000", "f0", "f814", "c000", "d28440", "61ff", "63eda080", "0000", "42ff", "a1410000", "82", deep(17), "9b7fffffffffffffff"} {
 		raw, _ := hex.DecodeString(bad)
 		if _, err := decodeCBOR(raw); err == nil {
 			t.Errorf("%s accepted", bad)
@@ -589,6 +587,26 @@ func TestLiveVectors(t *testing.T) {
 	for _, name := range []string{"root from entries", "admission and signatures", "trails and map under every seal", "proofs over the tiles"} {
 		if stepOf(rep, name).verdict != broken {
 			t.Errorf("%s did not notice", name)
+		}
+	}
+}
+
+// No byte of a file is idle: with any bit of it turned, the file no longer verifies. (The name of an absent trail may
+// change: the same proof shows others to be absent too.)
+func TestEveryByteMatters(t *testing.T) {
+	pol := vectorPolicy(t)
+	for name, verify := range map[string]func([]byte) *report{
+		"evidence.receipt.json": func(b []byte) *report { return verifyReceipt(b, pol, nil, time.Now()) },
+		"power.trail.json":      func(b []byte) *report { return verifyCertificate(b, pol, time.Now()) },
+		"absent.trail.json":     func(b []byte) *report { return verifyCertificate(b, pol, time.Now()) },
+	} {
+		file := vectors(t, "ledger/"+name)
+		for at := bytes.Index(file, []byte("parts")) + 1; at < len(file); at += 5 {
+			changed := bytes.Clone(file)
+			changed[at] ^= 1 << (at * 5 % 8)
+			if verify(changed).overall() == verified {
+				t.Errorf("%s: byte %d, %q, can change", name, at, file[max(0, at-20):min(len(file), at+20)])
+			}
 		}
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"testing"
 
 	"filippo.io/mldsa"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -100,23 +99,23 @@ const (
 )
 
 type testLedger struct {
-	t         *testing.T
-	entries   [][]byte
-	decoded   []*statement
-	sealAt    []int64
-	logKey    ed25519.PrivateKey
-	sealKey   ed25519.PrivateKey
-	mirror    ed25519.PrivateKey
-	witness   ed25519.PrivateKey
-	pq        *mldsa.PrivateKey // of the witness
-	logPQ     *mldsa.PrivateKey
-	now       int64
-	noCosigns bool
-	stamp     int64 // of the cosignatures; now if 0
+	t           *testing.T
+	entries     [][]byte
+	decoded     []*statement
+	sealAt      []int64
+	logKey      ed25519.PrivateKey
+	sealKey     ed25519.PrivateKey
+	mirror      ed25519.PrivateKey
+	witness     ed25519.PrivateKey
+	pq          *mldsa.PrivateKey // of the witness
+	logPQ       *mldsa.PrivateKey
+	now         int64
+	witnessName string
+	stamp       int64 // of the cosignatures; now if 0
 }
 
 func newLedger(t *testing.T) *testLedger {
-	l := &testLedger{t: t, now: testStart}
+	l := &testLedger{t: t, now: testStart, witnessName: "notary.example/witness"}
 	l.logKey, l.sealKey = derive("court", "log", testOrigin), derive("court", "statement", testOrigin)
 	l.mirror, l.witness = derive("discipline", "mirror", "discipline.example"), derive("notary", "witness", "notary.example")
 	for i, at := range []**mldsa.PrivateKey{&l.pq, &l.logPQ} {
@@ -132,7 +131,7 @@ func newLedger(t *testing.T) *testLedger {
 func (l *testLedger) policyText() string {
 	return "log " + vkeyOf(testOrigin, 1, public(l.logKey)) + "\n" +
 		"witness discipline " + vkeyOf("discipline.example/mirror", 4, public(l.mirror)) + "\n" +
-		"witness notary " + vkeyOf("notary.example/witness", 4, public(l.witness)) + "\n" +
+		"witness notary " + vkeyOf(l.witnessName, 4, public(l.witness)) + "\n" +
 		"group others all discipline notary\nquorum others\n" +
 		"# lianzheng " + testOrigin + " party,internal,personnel,public 1 discipline\n"
 }
@@ -314,11 +313,8 @@ func (l *testLedger) checkpoint(size int64) string {
 		return line(name, 6, key.PublicKey().Bytes(), append(binary.BigEndian.AppendUint64(nil, uint64(at)), sig...))
 	}
 	out := text + "\n" + line(testOrigin, 1, public(l.logKey), ed25519.Sign(l.logKey, []byte(text)))
-	if !l.noCosigns {
-		out += plain("discipline.example/mirror", l.mirror) + plain("notary.example/witness", l.witness) +
-			quantum(testOrigin, l.logPQ, 0) + quantum("notary.example/witness", l.pq, stamp)
-	}
-	return out
+	return out + plain("discipline.example/mirror", l.mirror) + plain(l.witnessName, l.witness) +
+		quantum(testOrigin, l.logPQ, 0) + quantum(l.witnessName, l.pq, stamp)
 }
 
 func (l *testLedger) inclusion(index, size int64) []string {
@@ -517,15 +513,4 @@ func serve(t *testing.T, entries [][]byte, checkpoint, token string) string {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL + "/logs/evidence"
-}
-
-func newNoteSigner(t *testing.T, origin string, seed []byte) (note.Signer, string) {
-	key := ed25519.NewKeyFromSeed(seed)
-	vkey := vkeyOf(origin, 1, public(key))
-	id := strings.Split(vkey, "+")[1]
-	signer, err := note.NewSigner("PRIVATE+KEY+" + origin + "+" + id + "+" + base64.StdEncoding.EncodeToString(append([]byte{1}, seed...)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, vkey
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"filippo.io/mldsa"
 	"golang.org/x/mod/sumdb/note"
@@ -38,7 +39,8 @@ func parseVkey(vkey string) (*verifierKey, error) {
 	idText, keyText, _ := strings.Cut(rest, "+")
 	id, err1 := strconv.ParseUint(idText, 16, 32)
 	material, err2 := base64.StdEncoding.Strict().DecodeString(keyText)
-	if err1 != nil || err2 != nil || len(idText) != 8 || strings.ToLower(idText) != idText || len(material) < 2 || !isOrigin(name) {
+	if err1 != nil || err2 != nil || len(idText) != 8 || strings.ToLower(idText) != idText || len(material) < 2 || name == "" ||
+		strings.ContainsFunc(name, unicode.IsSpace) {
 		return nil, fmt.Errorf("malformed key %.60q", vkey)
 	}
 	sum := sha256.Sum256(append([]byte(name+"\n"), material...))

@@ -147,7 +147,7 @@ func (r *registry) apply(s *statement, index int64) error {
 	}
 	c := &change{orgs: map[string]bool{k.org: true}, effect: func(int64) {}}
 	switch s.typ {
-	case "ledger.genesis", "ledger.recovery":
+	case "ledger.genesis":
 		return nil
 	case "registry.revoke":
 		return r.revoke(s, k, index)
@@ -161,7 +161,7 @@ func (r *registry) apply(s *statement, index int64) error {
 		if err := r.changeNode(s, c); err != nil {
 			return err
 		}
-	case "registry.member", "registry.policy", "registry.catalogue":
+	case "registry.member", "registry.policy", "registry.catalogue", "ledger.recovery":
 	default:
 		return fmt.Errorf("entry %d: %s does not belong to the registry", index, s.typ)
 	}
@@ -284,10 +284,11 @@ func (r *registry) changeNode(s *statement, c *change) error {
 func (r *registry) approve(s *statement, by *registeredKey, index int64) error {
 	refs, _ := refsOf(s)
 	kid, _ := s.body["kid"].([]byte)
+	refs = slices.DeleteFunc(refs, func(r ref) bool { return r.rel != "approves" })
+	if len(refs) == 0 {
+		return fmt.Errorf("entry %d: approves nothing", index)
+	}
 	for _, ref := range refs {
-		if ref.rel != "approves" {
-			continue
-		}
 		c := r.changes[ref.leaf]
 		if c == nil || ref.log != r.origin {
 			return r.missing("entry %d: approves something that is not shown", index)

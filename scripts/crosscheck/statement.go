@@ -181,7 +181,7 @@ func fill(into []byte, v any) bool {
 	return ok && copy(into, b) == len(into) && len(b) == len(into)
 }
 
-// checkSignature verifies over ["Signature1", protected, h”, payload]. The key must have been found admissible.
+// checkSignature verifies over ["Signature1", protected, empty, payload]. The key must have been found admissible.
 func (s *statement) checkSignature(public []byte) error {
 	if s.alg != -8 && s.alg != -19 {
 		return unsure("unknown algorithm %d", s.alg)

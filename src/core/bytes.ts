@@ -66,7 +66,9 @@ export function hex(bytes: Bytes): string {
 /** Lower-case hex only; throws `HEX_INVALID`. `length` is in bytes. */
 export function fromHex(text: string, length?: number): Bytes {
   if (!/^(?:[0-9a-f]{2})*$/.test(text) || (length !== undefined && text.length !== 2 * length))
-    throw new LianzhengError('HEX_INVALID', { expected: length === undefined ? 'lower-case hex' : `${2 * length} lower-case hex digits` })
+    throw new LianzhengError('HEX_INVALID', {
+      expected: length === undefined ? 'lower-case hex' : `${2 * length} lower-case hex digits`
+    })
   const out = new Uint8Array(text.length / 2)
   for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
   return out
@@ -131,9 +133,14 @@ export function base64(bytes: Bytes): string {
 /** Canonical padded base64 only; throws `BASE64_INVALID`. `length` is in bytes. */
 export function fromBase64(text: string, length?: number): Bytes {
   const digits = text.replace(/={1,2}$/, '')
-  const bytes = text.length % 4 === 0 && text.length - digits.length === (4 - (digits.length % 4)) % 4 ? decode64(digits, FROM_STANDARD) : undefined
+  const bytes =
+    text.length % 4 === 0 && text.length - digits.length === (4 - (digits.length % 4)) % 4
+      ? decode64(digits, FROM_STANDARD)
+      : undefined
   if (bytes === undefined || (length !== undefined && bytes.length !== length))
-    throw new LianzhengError('BASE64_INVALID', { expected: length === undefined ? 'padded base64' : `padded base64 of ${length} bytes` })
+    throw new LianzhengError('BASE64_INVALID', {
+      expected: length === undefined ? 'padded base64' : `padded base64 of ${length} bytes`
+    })
   return bytes
 }
 
@@ -146,7 +153,9 @@ export function base64url(bytes: Bytes): string {
 export function fromBase64url(text: string, length?: number): Bytes {
   const bytes = decode64(text, FROM_URL_SAFE)
   if (bytes === undefined || (length !== undefined && bytes.length !== length))
-    throw new LianzhengError('BASE64URL_INVALID', { expected: length === undefined ? 'unpadded base64url' : `unpadded base64url of ${length} bytes` })
+    throw new LianzhengError('BASE64URL_INVALID', {
+      expected: length === undefined ? 'unpadded base64url' : `unpadded base64url of ${length} bytes`
+    })
   return bytes
 }
 

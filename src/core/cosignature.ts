@@ -3,10 +3,11 @@
  *
  *   signature         u64(timestamp) ‖ 64 bytes (04 Ed25519) or 2420 bytes (06 ML-DSA-44)
  *   message of 04     "cosignature/v1" ‖ U+000A ‖ "time " ‖ decimal ‖ U+000A ‖ checkpoint text
- *   message of 06     "subtree/v1" ‖ 0x0A 0x00 ‖ u8 len ‖ cosigner name ‖ u64(timestamp) ‖ u8 len ‖ origin ‖ u64(0) ‖ u64(size) ‖ root
+ *   message of 06     "subtree/v1" ‖ 0x0A 0x00 ‖ u8 len ‖ cosigner name ‖ u64(timestamp) ‖ u8 len ‖ origin
+ *                     ‖ u64(0) ‖ u64(size) ‖ root
  *
- * Timestamps are the seconds since 1970 at signing, below 2^53. The log's own ML-DSA-44 line is a 06 line under the key name = origin with
- * timestamp 0, which claims no time (formats.md §5). A 04 message does not name the cosigner: one key, one name.
+ * Timestamps are the seconds since 1970 at signing, below 2^53. The log's own ML-DSA-44 line is a 06 line under the key name =
+ * origin with timestamp 0, which claims no time (formats.md §5). A 04 message does not name the cosigner: one key, one name.
  *
  * Example (one line of a note, by the key `witness.example/w1+0deeb34d+BDGbKZlUosXKJcVvH6KLSq8tN66r4O54CYJZbVLbW96J`):
  *
@@ -53,8 +54,8 @@ export function signCosignature(noteText: string, name: string, signer: Signer, 
 }
 
 /**
- * An ML-DSA-44 cosignature (06): a peer's under its own name, or the log's own with `name` = origin and timestamp 0. Deterministic (FIPS 204
- * §3.4) unless the caller brings 32 random bytes, which guard against faults while signing.
+ * An ML-DSA-44 cosignature (06): a peer's under its own name, or the log's own with `name` = origin and timestamp 0.
+ * Deterministic (FIPS 204 §3.4) unless the caller brings 32 random bytes, which guard against faults while signing.
  */
 export function signMlDsaCosignature(
   checkpoint: Checkpoint,
@@ -75,8 +76,9 @@ export function signMlDsaCosignature(
 }
 
 /**
- * The time a cosignature claims, in seconds, or undefined where the line is not a good cosignature by `vkey`: another name, id or type, a
- * wrong length, a timestamp of 2^53 or more, a signature that does not hold. `checkpoint` is `parseCheckpoint(noteText)`. Never throws.
+ * The time a cosignature claims, in seconds, or undefined where the line is not a good cosignature by `vkey`: another name, id or
+ * type, a wrong length, a timestamp of 2^53 or more, a signature that does not hold. `checkpoint` is `parseCheckpoint(noteText)`.
+ * Never throws.
  */
 export function verifyCosignature(
   noteText: string,

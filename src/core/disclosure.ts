@@ -25,11 +25,14 @@ export function encodeDisclosure(salt: Bytes, name: string, value: Encodable): D
 
 /** Throws `DISCLOSURE_INVALID` or CBOR_*. That the value fits the type's schema is `verify/admit`'s business. */
 export function decodeDisclosure(bytes: Bytes): Disclosure {
-  if (bytes.length > MAX_DISCLOSURE) throw new LianzhengError('DISCLOSURE_INVALID', { expected: `at most ${MAX_DISCLOSURE} bytes` })
+  if (bytes.length > MAX_DISCLOSURE)
+    throw new LianzhengError('DISCLOSURE_INVALID', { expected: `at most ${MAX_DISCLOSURE} bytes` })
   const parts = decodeCbor(bytes)
-  if (!Array.isArray(parts) || parts.length !== 3) throw new LianzhengError('DISCLOSURE_INVALID', { expected: '[salt, name, value]' })
+  if (!Array.isArray(parts) || parts.length !== 3)
+    throw new LianzhengError('DISCLOSURE_INVALID', { expected: '[salt, name, value]' })
   const [salt, name, value] = parts as [CborValue, CborValue, CborValue]
-  if (!(salt instanceof Uint8Array) || salt.length !== SALT_SIZE) throw new LianzhengError('DISCLOSURE_INVALID', { field: 'salt', expected: '16 bytes' })
+  if (!(salt instanceof Uint8Array) || salt.length !== SALT_SIZE)
+    throw new LianzhengError('DISCLOSURE_INVALID', { field: 'salt', expected: '16 bytes' })
   if (typeof name !== 'string') throw new LianzhengError('DISCLOSURE_INVALID', { field: 'name', expected: 'text' })
   if (value === null) throw new LianzhengError('DISCLOSURE_INVALID', { field: 'value', expected: 'a value' })
   return { bytes, digest: sha256(bytes), name, value }

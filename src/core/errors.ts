@@ -8,9 +8,15 @@
 /** [HTTP status, exit status of the command line, zh, en, what to do zh, what to do en] */
 type Row = readonly [http: number, exit: 1 | 2 | 3, zh: string, en: string, zhDo: string, enDo: string]
 
-const FIX_ENCODER: [string, string] = ['请用本项目的工具重新编码', 'Encode it again with a deterministic encoder (formats: RFC 8949 §4.2.1)']
+const FIX_ENCODER: [string, string] = [
+  '请用本项目的工具重新编码',
+  'Encode it again with a deterministic encoder (formats: RFC 8949 §4.2.1)'
+]
 const ASK_ADMIN: [string, string] = ['请联系本机构管理员', 'Ask the administrator of your institution']
-const STOP: [string, string] = ['请保留数据目录，先查明原因再启动', 'Keep the data directory as it is and find the cause before starting again']
+const STOP: [string, string] = [
+  '请保留数据目录，先查明原因再启动',
+  'Keep the data directory as it is and find the cause before starting again'
+]
 const RE_FETCH: [string, string] = ['请重新取得该文件', 'Get the file again from where it came from']
 
 export const CODES = {
@@ -19,7 +25,13 @@ export const CODES = {
   CBOR_TRAILING_BYTES: [400, 1, '编码后有多余字节', 'bytes after the end of the CBOR value', ...FIX_ENCODER],
   CBOR_NOT_SHORTEST: [400, 1, '整数或长度不是最短形式', 'integer or length not in its shortest form', ...FIX_ENCODER],
   CBOR_INDEFINITE_LENGTH: [400, 1, '不接受不定长编码', 'indefinite lengths are not accepted', ...FIX_ENCODER],
-  CBOR_UNSUPPORTED: [400, 1, '不接受的值类型（浮点、undefined、标签等）', 'value not accepted (float, undefined, tag, other simple value)', ...FIX_ENCODER],
+  CBOR_UNSUPPORTED: [
+    400,
+    1,
+    '不接受的值类型（浮点、undefined、标签等）',
+    'value not accepted (float, undefined, tag, other simple value)',
+    ...FIX_ENCODER
+  ],
   CBOR_INTEGER_RANGE: [400, 1, '整数超出 ±(2^53−1)', 'integer beyond ±(2^53−1)', ...FIX_ENCODER],
   CBOR_KEY_TYPE: [400, 1, '映射的键必须是整数或文本', 'map keys must be integers or text', ...FIX_ENCODER],
   CBOR_KEY_ORDER: [400, 1, '映射的键未按字节排序', 'map keys not in bytewise order', ...FIX_ENCODER],
@@ -28,62 +40,271 @@ export const CODES = {
   CBOR_DEPTH: [400, 1, '嵌套超过 16 层', 'nested deeper than 16 levels', ...FIX_ENCODER],
   // text forms
   TEXT_NOT_UTF8: [400, 1, '不是有效的 UTF-8 文本', 'not valid UTF-8 text', ...RE_FETCH],
-  HEX_INVALID: [400, 1, '十六进制写法不正确', 'hex text not valid', '请使用小写十六进制', 'Use lower-case hex of the stated length'],
-  BASE64_INVALID: [400, 1, 'base64 写法不正确', 'base64 text not valid', '请使用带填充的标准 base64', 'Use standard base64 with padding'],
-  BASE64URL_INVALID: [400, 1, 'base64url 写法不正确', 'base64url text not valid', '请使用不带填充的 base64url', 'Use base64url without padding, spare bits zero'],
+  HEX_INVALID: [
+    400,
+    1,
+    '十六进制写法不正确',
+    'hex text not valid',
+    '请使用小写十六进制',
+    'Use lower-case hex of the stated length'
+  ],
+  BASE64_INVALID: [
+    400,
+    1,
+    'base64 写法不正确',
+    'base64 text not valid',
+    '请使用带填充的标准 base64',
+    'Use standard base64 with padding'
+  ],
+  BASE64URL_INVALID: [
+    400,
+    1,
+    'base64url 写法不正确',
+    'base64url text not valid',
+    '请使用不带填充的 base64url',
+    'Use base64url without padding, spare bits zero'
+  ],
   JSON_INVALID: [400, 1, 'JSON 不正确', 'JSON not valid (I-JSON: no duplicate or unknown members, plain integers)', ...RE_FETCH],
   // formats §2: keys
-  KEY_INVALID: [400, 1, '公钥不可接受', 'public key not acceptable (canonical, not of small order, torsion-free)', '请生成新的密钥', 'Generate a new key'],
-  KEY_FILE_INVALID: [400, 2, '密钥文件不正确', 'key file not valid', '请用 lianzheng key show 检查', 'Check it with `lianzheng key show FILE`'],
-  KEY_PASSPHRASE: [400, 2, '口令不正确或缺少口令', 'passphrase missing or wrong', '请设置 LIANZHENG_PASSPHRASE 或在提示时输入口令', 'Set LIANZHENG_PASSPHRASE or type it when asked'],
-  NAME_INVALID: [400, 2, '节点名或日志名不正确', 'node name or origin not valid', '请使用小写字母、数字、点、连字符', 'Use lower-case letters, digits, dots and hyphens, at most 200 bytes'],
+  KEY_INVALID: [
+    400,
+    1,
+    '公钥不可接受',
+    'public key not acceptable (canonical, not of small order, torsion-free)',
+    '请生成新的密钥',
+    'Generate a new key'
+  ],
+  KEY_FILE_INVALID: [
+    400,
+    2,
+    '密钥文件不正确',
+    'key file not valid',
+    '请用 lianzheng key show 检查',
+    'Check it with `lianzheng key show FILE`'
+  ],
+  KEY_PASSPHRASE: [
+    400,
+    2,
+    '口令不正确或缺少口令',
+    'passphrase missing or wrong',
+    '请设置 LIANZHENG_PASSPHRASE 或在提示时输入口令',
+    'Set LIANZHENG_PASSPHRASE or type it when asked'
+  ],
+  NAME_INVALID: [
+    400,
+    2,
+    '节点名或日志名不正确',
+    'node name or origin not valid',
+    '请使用小写字母、数字、点、连字符',
+    'Use lower-case letters, digits, dots and hyphens, at most 200 bytes'
+  ],
   // formats §3: statements
-  STATEMENT_TOO_LARGE: [413, 1, '陈述超过 65,535 字节', 'statement larger than 65,535 bytes', '请缩短内容；长文请以文件摘要固定', 'Shorten it; fix long texts as files by digest'],
+  STATEMENT_TOO_LARGE: [
+    413,
+    1,
+    '陈述超过 65,535 字节',
+    'statement larger than 65,535 bytes',
+    '请缩短内容；长文请以文件摘要固定',
+    'Shorten it; fix long texts as files by digest'
+  ],
   STATEMENT_FORM: [400, 1, '不是带标签的 COSE_Sign1', 'not a tagged COSE_Sign1 of the accepted form', ...FIX_ENCODER],
   STATEMENT_HEADER: [400, 1, '受保护头不正确', 'protected header not as required', ...FIX_ENCODER],
   STATEMENT_CLAIMS: [400, 1, '声明（CWT claims）不正确', 'CWT claims not as required', ...FIX_ENCODER],
   STATEMENT_TRAILS: [400, 1, '轨迹名列表不正确', 'list of trail names not as required', ...FIX_ENCODER],
-  ALGORITHM_UNSUPPORTED: [400, 1, '签名算法不受支持', 'signature algorithm not supported', '请使用 Ed25519（-8）', 'Use Ed25519 (-8)'],
-  TRAIL_NAME_INVALID: [400, 1, '轨迹名不正确', 'trail name not valid', '请按“类别:编号”书写，案号用全角括号', 'Write kind:id; case numbers with full-width brackets'],
+  ALGORITHM_UNSUPPORTED: [
+    400,
+    1,
+    '签名算法不受支持',
+    'signature algorithm not supported',
+    '请使用 Ed25519（-8）',
+    'Use Ed25519 (-8)'
+  ],
+  TRAIL_NAME_INVALID: [
+    400,
+    1,
+    '轨迹名不正确',
+    'trail name not valid',
+    '请按“类别:编号”书写，案号用全角括号',
+    'Write kind:id; case numbers with full-width brackets'
+  ],
   // formats §4: records
   RECORD_FORM: [400, 1, '记录正文格式不正确', 'record body not of the accepted form', ...FIX_ENCODER],
-  TYPE_UNKNOWN: [400, 1, '未知的记录类型', 'unknown record type', '用 lianzheng types 查看全部类型', 'List the types with `lianzheng types`'],
-  TYPE_VERSION_UNKNOWN: [400, 1, '未知的记录类型版本', 'unknown version of this record type', '请升级软件或使用目录中的版本', 'Upgrade, or use a version of the catalogue'],
+  TYPE_UNKNOWN: [
+    400,
+    1,
+    '未知的记录类型',
+    'unknown record type',
+    '用 lianzheng types 查看全部类型',
+    'List the types with `lianzheng types`'
+  ],
+  TYPE_VERSION_UNKNOWN: [
+    400,
+    1,
+    '未知的记录类型版本',
+    'unknown version of this record type',
+    '请升级软件或使用目录中的版本',
+    'Upgrade, or use a version of the catalogue'
+  ],
   CONTENT_TYPE_MISMATCH: [400, 1, '内容类型与记录类型不一致', 'content type and record type do not agree', ...FIX_ENCODER],
-  FIELD_MISSING: [400, 1, '缺少必填字段', 'required field missing', '用 lianzheng types TYPE 查看字段', 'See the fields with `lianzheng types TYPE`'],
-  FIELD_UNKNOWN: [400, 1, '未知字段', 'unknown field', '用 lianzheng types TYPE 查看字段', 'See the fields with `lianzheng types TYPE`'],
-  FIELD_INVALID: [400, 1, '字段内容不正确', 'field not valid', '用 lianzheng types TYPE 查看字段', 'See the fields with `lianzheng types TYPE`'],
+  FIELD_MISSING: [
+    400,
+    1,
+    '缺少必填字段',
+    'required field missing',
+    '用 lianzheng types TYPE 查看字段',
+    'See the fields with `lianzheng types TYPE`'
+  ],
+  FIELD_UNKNOWN: [
+    400,
+    1,
+    '未知字段',
+    'unknown field',
+    '用 lianzheng types TYPE 查看字段',
+    'See the fields with `lianzheng types TYPE`'
+  ],
+  FIELD_INVALID: [
+    400,
+    1,
+    '字段内容不正确',
+    'field not valid',
+    '用 lianzheng types TYPE 查看字段',
+    'See the fields with `lianzheng types TYPE`'
+  ],
   TEXT_NOT_NFC: [400, 1, '文本不是 NFC 规范形式', 'text not in Unicode NFC', '请以 NFC 形式提交', 'Submit text in NFC'],
-  CLASSIFIED_NOT_ACCEPTED: [403, 1, '涉密事项不得进入本系统，未作任何保留', 'classified matters are not accepted; nothing of it was kept', '请改用涉密网络的系统', 'Use the system of the classified network'],
-  DISCLOSURE_INVALID: [400, 1, '披露内容格式不正确', 'disclosure not of the accepted form', '请重新生成披露内容', 'Make the disclosure again: CBOR([salt, name, value])'],
-  DISCLOSURE_UNMATCHED: [400, 1, '披露内容与任何密封字段都不符', 'disclosure matches no sealed field of the record', '请检查盐值与字段名', 'Check salt, field name and value'],
-  DISCLOSURE_REPEATED: [400, 1, '同一字段披露了两次', 'the same field is disclosed twice', '每个字段只披露一次', 'Send one disclosure for each field'],
+  CLASSIFIED_NOT_ACCEPTED: [
+    403,
+    1,
+    '涉密事项不得进入本系统，未作任何保留',
+    'classified matters are not accepted; nothing of it was kept',
+    '请改用涉密网络的系统',
+    'Use the system of the classified network'
+  ],
+  DISCLOSURE_INVALID: [
+    400,
+    1,
+    '披露内容格式不正确',
+    'disclosure not of the accepted form',
+    '请重新生成披露内容',
+    'Make the disclosure again: CBOR([salt, name, value])'
+  ],
+  DISCLOSURE_UNMATCHED: [
+    400,
+    1,
+    '披露内容与任何密封字段都不符',
+    'disclosure matches no sealed field of the record',
+    '请检查盐值与字段名',
+    'Check salt, field name and value'
+  ],
+  DISCLOSURE_REPEATED: [
+    400,
+    1,
+    '同一字段披露了两次',
+    'the same field is disclosed twice',
+    '每个字段只披露一次',
+    'Send one disclosure for each field'
+  ],
   // formats §3, §8: admission
-  WRONG_LOG: [400, 1, '陈述不是给本账本的', 'statement is meant for another log', '请检查 aud 与提交地址', 'Check `aud` and the address it was sent to'],
-  CLASS_NOT_HELD: [400, 1, '本账本不收这一类记录', 'this log does not hold records of this class', '请提交到持有该类别的账本', 'Send it to the log that holds the class'],
-  CTI_REUSED: [409, 1, '同一密钥已用过这个编号（cti）', 'this key has used this cti for another statement', '每份陈述使用新的 16 字节随机数', 'Use 16 fresh random bytes for every statement'],
-  IAT_AHEAD: [400, 1, '签发时间超前 300 秒以上', 'issued more than 300 s ahead of the clock', '请校准时钟', 'Set the clock right'],
+  WRONG_LOG: [
+    400,
+    1,
+    '陈述不是给本账本的',
+    'statement is meant for another log',
+    '请检查 aud 与提交地址',
+    'Check `aud` and the address it was sent to'
+  ],
+  CLASS_NOT_HELD: [
+    400,
+    1,
+    '本账本不收这一类记录',
+    'this log does not hold records of this class',
+    '请提交到持有该类别的账本',
+    'Send it to the log that holds the class'
+  ],
+  CTI_REUSED: [
+    409,
+    1,
+    '同一密钥已用过这个编号（cti）',
+    'this key has used this cti for another statement',
+    '每份陈述使用新的 16 字节随机数',
+    'Use 16 fresh random bytes for every statement'
+  ],
+  IAT_AHEAD: [
+    400,
+    1,
+    '签发时间超前 300 秒以上',
+    'issued more than 300 s ahead of the clock',
+    '请校准时钟',
+    'Set the clock right'
+  ],
   KEY_NOT_REGISTERED: [403, 1, '密钥未登记', 'key not registered', ...ASK_ADMIN],
   KEY_PENDING: [403, 1, '密钥登记尚待同意', 'registration of the key awaits approval', ...ASK_ADMIN],
   KEY_REVOKED: [403, 1, '密钥已吊销', 'key revoked', ...ASK_ADMIN],
   KEY_NOT_YET_VALID: [403, 1, '密钥尚未生效', 'key not valid yet', ...ASK_ADMIN],
   KEY_EXPIRED: [403, 1, '密钥已过有效期', 'key no longer valid', ...ASK_ADMIN],
   ORGANISATION_MISMATCH: [403, 1, '签发机构与密钥所属机构不一致', 'issuer is not the organisation of the key', ...ASK_ADMIN],
-  ACTOR_MISMATCH: [403, 1, '行为人与密钥登记的人员不一致', 'actor is not the staff code of the key', '请用本人的密钥签署', 'Sign with the key of the person who acts'],
+  ACTOR_MISMATCH: [
+    403,
+    1,
+    '行为人与密钥登记的人员不一致',
+    'actor is not the staff code of the key',
+    '请用本人的密钥签署',
+    'Sign with the key of the person who acts'
+  ],
   ROLE_NOT_PERMITTED: [403, 1, '该角色不得书写此类记录', 'no role of this key may write this type', ...ASK_ADMIN],
-  TRAILS_MISMATCH: [400, 1, '轨迹与记录内容应得的轨迹不一致', 'trails are not those the record gives', '轨迹由记录内容决定，请用工具生成', 'Trails are a function of the record: let the tool compute them'],
+  TRAILS_MISMATCH: [
+    400,
+    1,
+    '轨迹与记录内容应得的轨迹不一致',
+    'trails are not those the record gives',
+    '轨迹由记录内容决定，请用工具生成',
+    'Trails are a function of the record: let the tool compute them'
+  ],
   SIGNATURE_INVALID: [400, 1, '签名不成立', 'signature does not verify', '请重新签署', 'Sign it again with the right key'],
   SEAL_NOT_ACCEPTED: [400, 1, '封印只由账本自己书写', 'seals are written by the log alone', '请提交普通记录', 'Submit a record'],
-  GENESIS_MISPLACED: [400, 1, '创世记录只能是第 0 条', 'a genesis record stands at index 0 and nowhere else', '请勿重复提交创世记录', 'Do not submit genesis again'],
+  GENESIS_MISPLACED: [
+    400,
+    1,
+    '创世记录只能是第 0 条',
+    'a genesis record stands at index 0 and nowhere else',
+    '请勿重复提交创世记录',
+    'Do not submit genesis again'
+  ],
   NOT_ADMINISTRATOR: [403, 1, '不是管理员密钥', 'not a key of an administrator', ...ASK_ADMIN],
-  KEY_ALREADY_REGISTERED: [409, 1, '该密钥已登记过，不能再次登记', 'key was registered before and cannot be registered again', '请生成新的密钥', 'Generate a new key'],
-  FOREIGN_ORGANISATION: [403, 1, '管理员只能管理本机构的密钥', 'an administrator manages keys of its own organisation only', ...ASK_ADMIN],
+  KEY_ALREADY_REGISTERED: [
+    409,
+    1,
+    '该密钥已登记过，不能再次登记',
+    'key was registered before and cannot be registered again',
+    '请生成新的密钥',
+    'Generate a new key'
+  ],
+  FOREIGN_ORGANISATION: [
+    403,
+    1,
+    '管理员只能管理本机构的密钥',
+    'an administrator manages keys of its own organisation only',
+    ...ASK_ADMIN
+  ],
   ROLE_NOT_GIVABLE: [403, 1, '管理员无权授予该角色', 'this administrator may not give this role', ...ASK_ADMIN],
-  REGISTRY_TARGET: [400, 1, '所指的密钥或变更不存在或不再待定', 'the key or change spoken of does not exist or is not pending', '用 lianzheng registry 查看', 'Look it up first'],
+  REGISTRY_TARGET: [
+    400,
+    1,
+    '所指的密钥或变更不存在或不再待定',
+    'the key or change spoken of does not exist or is not pending',
+    '用 lianzheng registry 查看',
+    'Look it up first'
+  ],
   // formats §5, §9–11: notes, policies, files to verify
   NOTE_INVALID: [400, 1, '签名文书（signed note）格式不正确', 'signed note not well-formed', ...RE_FETCH],
   CHECKPOINT_INVALID: [400, 1, '检查点格式不正确', 'checkpoint not well-formed', ...RE_FETCH],
-  VKEY_INVALID: [400, 2, '验证公钥（vkey）格式不正确', 'vkey not well-formed', '请向运行机构索取', 'Ask the operator for its vkey'],
+  VKEY_INVALID: [
+    400,
+    2,
+    '验证公钥（vkey）格式不正确',
+    'vkey not well-formed',
+    '请向运行机构索取',
+    'Ask the operator for its vkey'
+  ],
   POLICY_INVALID: [400, 2, '策略文件不正确', 'policy file not well-formed', '请检查所指的行', 'Check the line named'],
   PROOF_INVALID: [400, 1, '证明格式不正确', 'proof not well-formed', ...RE_FETCH],
   RECEIPT_INVALID: [400, 1, '回执文件格式不正确', 'receipt file not well-formed', ...RE_FETCH],
@@ -97,31 +318,94 @@ export const CODES = {
   LOG_UNKNOWN: [404, 2, '本节点没有这个账本', 'this node has no such log', '用 /api/v1/logs 查看', 'See /api/v1/logs'],
   ENTRY_UNKNOWN: [404, 2, '没有这条记录', 'no such record', '请检查序号或摘要', 'Check the index or leaf hash'],
   AUTH_REQUIRED: [401, 2, '需要身份令牌', 'a bearer token is needed', '命令行请加 --key', 'On the command line add --key'],
-  AUTH_INVALID: [401, 2, '身份令牌无效', 'bearer token not valid', '请用已登记的密钥重新签发', 'Sign a new one (EdDSA, aud = node name, at most five minutes) with a registered key'],
+  AUTH_INVALID: [
+    401,
+    2,
+    '身份令牌无效',
+    'bearer token not valid',
+    '请用已登记的密钥重新签发',
+    'Sign a new one (EdDSA, aud = node name, at most five minutes) with a registered key'
+  ],
   ACCESS_DENIED: [403, 2, '无权查阅', 'not entitled to read this', ...ASK_ADMIN],
   OVERLOADED: [503, 3, '节点繁忙', 'node is full', '请按 Retry-After 稍后再试', 'Try again after Retry-After'],
   STOPPING: [503, 3, '节点正在停止', 'node is stopping', '请稍后再试', 'Try again later'],
   INTERNAL: [500, 3, '内部错误', 'internal error', '请将时间告知运维人员', 'Tell the operator the time it happened'],
   // node
   CONFIG_INVALID: [500, 2, '配置不正确', 'configuration not valid', '请改正所指的行', 'Mend the line named'],
-  CONFIG_UNREADABLE: [500, 2, '读不到配置或它所指的文件', 'configuration, or a file it names, cannot be read', '请检查路径与权限', 'Check the path and the permissions'],
-  DATA_DIR_IN_USE: [500, 3, '数据目录正被另一个进程使用', 'data directory is in use by another process', '请先停止另一个进程', 'Stop the other process first'],
-  PORT_IN_USE: [500, 3, '端口已被占用', 'port is in use', '请改用其他端口或停止占用者', 'Choose another port or stop whoever uses it'],
+  CONFIG_UNREADABLE: [
+    500,
+    2,
+    '读不到配置或它所指的文件',
+    'configuration, or a file it names, cannot be read',
+    '请检查路径与权限',
+    'Check the path and the permissions'
+  ],
+  DATA_DIR_IN_USE: [
+    500,
+    3,
+    '数据目录正被另一个进程使用',
+    'data directory is in use by another process',
+    '请先停止另一个进程',
+    'Stop the other process first'
+  ],
+  PORT_IN_USE: [
+    500,
+    3,
+    '端口已被占用',
+    'port is in use',
+    '请改用其他端口或停止占用者',
+    'Choose another port or stop whoever uses it'
+  ],
   STORE_UNREADABLE: [500, 3, '数据目录打不开', 'data directory cannot be opened', ...STOP],
-  STORE_FOREIGN: [500, 3, '数据目录属于另一个账本或另一套密钥', 'data directory belongs to another log or other keys', '请检查 dataDir 与 seedFile', 'Check dataDir and seedFile'],
-  STORE_VERSION: [500, 3, '数据目录由更新的版本写成', 'data directory was written by a newer version', '请升级软件', 'Upgrade the software'],
+  STORE_FOREIGN: [
+    500,
+    3,
+    '数据目录属于另一个账本或另一套密钥',
+    'data directory belongs to another log or other keys',
+    '请检查 dataDir 与 seedFile',
+    'Check dataDir and seedFile'
+  ],
+  STORE_VERSION: [
+    500,
+    3,
+    '数据目录由更新的版本写成',
+    'data directory was written by a newer version',
+    '请升级软件',
+    'Upgrade the software'
+  ],
   STORE_DISAGREES: [500, 3, '数据与本账本签过的链头不一致', 'stored data disagree with the head this log signed', ...STOP],
   STORE_CORRUPT: [500, 3, '存储内容已损坏', 'stored data are damaged', ...STOP],
   STORE_FAILED: [500, 3, '写入存储失败', 'writing to the store failed', ...STOP],
   IMMUTABLE_CHANGED: [500, 3, '不可变数据将被改写', 'immutable data would be changed', ...STOP],
-  CLOCK_BACKWARDS: [500, 3, '时钟倒退，节点停止', 'the clock went backwards; the node stops', '请校准时钟后再启动', 'Set the clock right, then start again'],
+  CLOCK_BACKWARDS: [
+    500,
+    3,
+    '时钟倒退，节点停止',
+    'the clock went backwards; the node stops',
+    '请校准时钟后再启动',
+    'Set the clock right, then start again'
+  ],
   // client and command line
   USAGE: [400, 2, '用法不正确', 'usage', '见 --help', 'See --help'],
   FILE_UNREADABLE: [400, 2, '文件读不了', 'file cannot be read', '请检查路径与权限', 'Check the path and the permissions'],
   FILE_EXISTS: [400, 2, '文件已存在，不覆盖', 'file exists and is not overwritten', '请换一个名字', 'Choose another name'],
   UNREACHABLE: [502, 3, '连不上节点', 'node cannot be reached', '请检查地址与网络', 'Check the address and the network'],
-  ANSWER_INVALID: [502, 3, '节点的回答不成立', 'the answer of the node does not hold', '请保留回答并告知监督机构', 'Keep the answer and tell a supervising institution'],
-  HEAD_WENT_BACK: [502, 1, '账本回退或改写了历史', 'the log went back or rewrote its history', '请保留两份链头并告知监督机构', 'Keep both heads and tell a supervising institution']
+  ANSWER_INVALID: [
+    502,
+    3,
+    '节点的回答不成立',
+    'the answer of the node does not hold',
+    '请保留回答并告知监督机构',
+    'Keep the answer and tell a supervising institution'
+  ],
+  HEAD_WENT_BACK: [
+    502,
+    1,
+    '账本回退或改写了历史',
+    'the log went back or rewrote its history',
+    '请保留两份链头并告知监督机构',
+    'Keep both heads and tell a supervising institution'
+  ]
 } as const satisfies Record<string, Row>
 
 export type Code = keyof typeof CODES
@@ -196,7 +480,12 @@ export class LianzhengError extends Error {
 
   problem(): Problem {
     const { cause: _, ...place } = this.detail
-    return { code: this.code, zh: `${this.text('zh')}。${this.advice('zh')}`, en: `${this.text('en')}. ${this.advice('en')}`, ...place }
+    return {
+      code: this.code,
+      zh: `${this.text('zh')}。${this.advice('zh')}`,
+      en: `${this.text('en')}. ${this.advice('en')}`,
+      ...place
+    }
   }
 }
 

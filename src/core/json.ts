@@ -91,7 +91,11 @@ export function parseStrictJson(text: string): JsonValue {
         return string()
       default:
     }
-    for (const [word, meaning] of [['true', true], ['false', false], ['null', null]] as const) {
+    for (const [word, meaning] of [
+      ['true', true],
+      ['false', false],
+      ['null', null]
+    ] as const) {
       if (text.startsWith(word, at)) {
         at += word.length
         return meaning

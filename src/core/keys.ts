@@ -79,8 +79,8 @@ export function ed25519Signer(seed: Bytes): Signer {
 }
 
 /**
- * Whether the signature holds (formats.md §2): canonical A and R, S < L, [S]B = R + [k]A exactly, without cofactor. Wrong lengths and
- * undecodable keys are simply false; never throws. Whether a key is good enough to be admitted is `isAcceptableKey`.
+ * Whether the signature holds (formats.md §2): canonical A and R, S < L, [S]B = R + [k]A exactly, without cofactor. Wrong lengths
+ * and undecodable keys are simply false; never throws. Whether a key is good enough to be admitted is `isAcceptableKey`.
  */
 export function verifyEd25519(publicKey: Bytes, message: Bytes, signature: Bytes): boolean {
   if (publicKey.length !== PUBLIC_KEY_SIZE || signature.length !== SIGNATURE_SIZE || !isCanonical(publicKey)) return false

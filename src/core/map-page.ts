@@ -130,14 +130,14 @@ export function decodePage(bytes: Bytes, hash: Bytes): MapPage {
   /** `above` is the bit of the parent, -1 at the top. The key returned is any of those seen below: one speaks for all of them. */
   const read = (above: number): { node: MapNode; key: Bytes | undefined } => {
     const start = at
-    const tag = bytes[at++] ?? -1
+    const tag = bytes[at++] ?? PAST_BITS
     if (tag === TAG_REFERENCE) return { node: { kind: 'reference', hash: take() }, key: undefined }
     if (tag === TAG_LEAF) {
       const key = take()
       return { node: mapLeaf(key, take()), key }
     }
     const bit = window * PAGE_BITS + tag
-    if (tag < 0 || tag >= PAGE_BITS || bit <= above || bit >= PAST_BITS) throw corrupt(start, 'a node')
+    if (tag >= PAGE_BITS || bit <= above || bit >= PAST_BITS) throw corrupt(start, 'a node')
     const left = read(bit)
     const right = read(bit)
     if (left.key !== undefined && bitOf(left.key, bit) !== 0) throw corrupt(start, `keys without bit ${bit} on the left`)

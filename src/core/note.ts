@@ -127,8 +127,8 @@ function lineAt(text: string, offset: number): number {
 }
 
 /**
- * What a name may not hold: "+", control characters, and White_Space of Unicode as Go's unicode.IsSpace has it. Written out because `\s`
- * differs: it holds U+FEFF and lacks U+0085, so that two verifiers would not agree on what a name is.
+ * What a name may not hold: "+", control characters, and White_Space of Unicode as Go's unicode.IsSpace has it. Written out
+ * because `\s` differs: it holds U+FEFF and lacks U+0085, so that two verifiers would not agree on what a name is.
  */
 const KEY_NAME = /^[^+\u0000-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]+$/u
 
@@ -151,7 +151,10 @@ export function noteKeyId(name: string, type: number, key: Bytes): number {
   return readKeyId(sha256(concat(utf8(`${name}\n`), Uint8Array.of(type), key)))
 }
 
-/** A verifier key of ours; `VKEY_INVALID` where name, type or key cannot be one. U+FEFF is refused only here, where a name is made. */
+/**
+ * A verifier key of ours; `VKEY_INVALID` where name, type or key cannot be one. U+FEFF is refused only here, where a name is
+ * made.
+ */
 export function makeVkey(name: string, type: number, key: Bytes): Vkey {
   const vkey = { name, id: noteKeyId(name, type, key), type, key }
   if (name.includes('\ufeff')) throw new LianzhengError('VKEY_INVALID', { field: 'name', expected: 'no U+FEFF' })

@@ -1,5 +1,6 @@
 /**
- * Which logs, cosigners and mirrors a verifier rests on (C2SP tlog-policy, formats.md §5), and what a checkpoint is worth under it.
+ * Which logs, cosigners and mirrors a verifier rests on (C2SP tlog-policy, formats.md §5), and what a checkpoint is worth under
+ * it.
  *
  *   log <vkey> [<url>]                                           01 or 06; key name = origin
  *   witness <name> <vkey> [<url>]                                04 or 06
@@ -7,8 +8,8 @@
  *   quorum <name>|none                                           exactly one
  *   # lianzheng <origin> <class>[,<class>...] <k> <witness>...   what the trails of a listed log rest on: k of these mirrors
  *
- * Fields are separated by spaces and tabs. Octets 09, 0A, 20–7E, 80–FF. A comment is a line that begins with "#"; to C2SP readers the last form is
- * one.
+ * Fields are separated by spaces and tabs. Octets 09, 0A, 20–7E, 80–FF. A comment is a line that begins with "#"; to C2SP readers
+ * the last form is one.
  *
  * Example:
  *
@@ -269,8 +270,8 @@ export interface PolicyResult {
 const MAX_AHEAD = 300
 
 /**
- * What a checkpoint is worth (formats.md §5). `checkpoint` is that of `note.text`, else `CHECKPOINT_INVALID`; `now` is the verifier's clock in
- * seconds, where it has one. Bad signatures are part of the answer, never thrown.
+ * What a checkpoint is worth (formats.md §5). `checkpoint` is that of `note.text`, else `CHECKPOINT_INVALID`; `now` is the
+ * verifier's clock in seconds, where it has one. Bad signatures are part of the answer, never thrown.
  */
 export function evaluatePolicy(policy: Policy, note: Note, checkpoint: Checkpoint, options: { now?: number } = {}): PolicyResult {
   if (formatCheckpoint(checkpoint) !== note.text)
@@ -362,7 +363,10 @@ export function provenTime(quorum: Quorum, stamps: CosignerStamp[]): number | un
   )
 }
 
-/** The largest t such that the cosignatures with timestamp ≥ t satisfy `rest`; undefined where all do not, and where k = 0 asks for none. */
+/**
+ * The largest t such that the cosignatures with timestamp ≥ t satisfy `rest`; undefined where all do not, and where k = 0 asks
+ * for none.
+ */
 export function freshness(rest: Rest, stamps: CosignerStamp[]): number | undefined {
   if (rest.k === 0) return undefined
   return firstEnough(
@@ -381,10 +385,11 @@ function firstEnough(stamps: CosignerStamp[], enough: (names: Set<string>) => bo
 }
 
 /**
- * How many colluding cosigners this log's histories survive without two of them being accepted (formats.md §5): 2k−n−1 for a k-of-n quorum, n
- * without the operator's node, and k−1 for mirrors. Negative: not even honest cosigners prevent it. A group whose witnesses all belong to one
- * node is one cosigner. `cosigners` is undefined where the number means nothing: no quorum, a nested one, one that names a node twice, or one
- * that cannot be met without the operator; `mirrors` where there is no lianzheng line.
+ * How many colluding cosigners this log's histories survive without two of them being accepted (formats.md §5): 2k−n−1 for a
+ * k-of-n quorum, n without the operator's node, and k−1 for mirrors. Negative: not even honest cosigners prevent it. A group
+ * whose witnesses all belong to one node is one cosigner. `cosigners` is undefined where the number means nothing: no quorum, a
+ * nested one, one that names a node twice, or one that cannot be met without the operator; `mirrors` where there is no lianzheng
+ * line.
  */
 export function splitViewTolerance(
   policy: Policy,

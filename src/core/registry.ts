@@ -4,7 +4,7 @@
  *
  * "In force at index i" is what replaying [0, i) gives: a change at index j concerns entries with index > j, never earlier ones.
  */
-import { base64url, type Bytes, equalBytes } from './bytes.ts'
+import { type Bytes, base64url, equalBytes } from './bytes.ts'
 import { LianzhengError } from './errors.ts'
 import { isAcceptableKey, keyId } from './keys.ts'
 
@@ -105,7 +105,14 @@ export interface TimeBounds {
   max: number
 }
 
-export type Standing = 'active' | 'undecided' | 'KEY_NOT_REGISTERED' | 'KEY_PENDING' | 'KEY_REVOKED' | 'KEY_NOT_YET_VALID' | 'KEY_EXPIRED'
+export type Standing =
+  | 'active'
+  | 'undecided'
+  | 'KEY_NOT_REGISTERED'
+  | 'KEY_PENDING'
+  | 'KEY_REVOKED'
+  | 'KEY_NOT_YET_VALID'
+  | 'KEY_EXPIRED'
 
 /** May this key sign the entry at `index`? `undecided` only where the bounds leave `notBefore` or `notAfter` open. */
 export function standingOf(key: KeyState | undefined, index: number, time: TimeBounds): Standing {
@@ -154,7 +161,8 @@ export function applyRegistry(registry: Registry, entry: RegistryEntry): Registr
 }
 
 function applyGenesis(registry: Registry, entry: RegistryEntry): RegistryChange {
-  if (entry.index !== 0 || registry.meta !== undefined) throw new LianzhengError('GENESIS_MISPLACED', { at: entry.index, expected: 'index 0' })
+  if (entry.index !== 0 || registry.meta !== undefined)
+    throw new LianzhengError('GENESIS_MISPLACED', { at: entry.index, expected: 'index 0' })
   const body = entry.body
   if (body.origin !== entry.aud) throw new LianzhengError('FIELD_INVALID', { field: 'origin', expected: entry.aud })
   const administrators = body.administrators as { key: Bytes; org: string; roles: string[] }[]
@@ -162,10 +170,12 @@ function applyGenesis(registry: Registry, entry: RegistryEntry): RegistryChange 
   for (const [i, { key, org, roles }] of administrators.entries()) {
     if (!isAcceptableKey(key)) throw new LianzhengError('KEY_INVALID', { field: `administrators[${i}].key` })
     const kid = keyId(key)
-    if (keys.some((other) => equalBytes(other.kid, kid))) throw new LianzhengError('KEY_ALREADY_REGISTERED', { field: `administrators[${i}].key` })
+    if (keys.some((other) => equalBytes(other.kid, kid)))
+      throw new LianzhengError('KEY_ALREADY_REGISTERED', { field: `administrators[${i}].key` })
     keys.push({ kid, key, org, roles: ['administrator'], mayGive: roles, registered: 0, activeFrom: 0 })
   }
-  if (!equalBytes(keys[0]!.kid, entry.kid)) throw new LianzhengError('NOT_ADMINISTRATOR', { field: 'administrators[0].key', expected: 'the key that signs genesis' })
+  if (!equalBytes(keys[0]!.kid, entry.kid))
+    throw new LianzhengError('NOT_ADMINISTRATOR', { field: 'administrators[0].key', expected: 'the key that signs genesis' })
   const nodeKeys = body.keys as NodeKeys
   return {
     keys,
@@ -186,11 +196,20 @@ function applyGenesis(registry: Registry, entry: RegistryEntry): RegistryChange 
 
 /** The state a `registry.key` asks for, before anyone else has agreed. */
 function pendingKey(registry: Registry, entry: RegistryEntry, signer: KeyState): KeyState {
-  const body = entry.body as { key: Bytes; org: string; staff?: string; roles: string[]; mayGive?: string[]; notBefore?: number; notAfter?: number }
+  const body = entry.body as {
+    key: Bytes
+    org: string
+    staff?: string
+    roles: string[]
+    mayGive?: string[]
+    notBefore?: number
+    notAfter?: number
+  }
   if (!isAcceptableKey(body.key)) throw new LianzhengError('KEY_INVALID', { field: 'key' })
   if (body.org !== signer.org) throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'org', expected: signer.org })
   const foreign = [...body.roles, ...(body.mayGive ?? [])].find((role) => !signer.mayGive.includes(role))
-  if (foreign !== undefined) throw new LianzhengError('ROLE_NOT_GIVABLE', { field: 'roles', expected: signer.mayGive.join(' | ') })
+  if (foreign !== undefined)
+    throw new LianzhengError('ROLE_NOT_GIVABLE', { field: 'roles', expected: signer.mayGive.join(' | ') })
   if (body.mayGive !== undefined && !body.roles.includes('administrator'))
     throw new LianzhengError('FIELD_INVALID', { field: 'mayGive', expected: 'absent: only administrators give roles' })
   if (body.notBefore !== undefined && body.notAfter !== undefined && body.notBefore > body.notAfter)
@@ -214,11 +233,17 @@ function pendingKey(registry: Registry, entry: RegistryEntry, signer: KeyState):
 function revokedKey(registry: Registry, entry: RegistryEntry, signer: KeyState): KeyState {
   const target = registry.key(entry.body.kid as Bytes)
   if (target === undefined) throw new LianzhengError('REGISTRY_TARGET', { field: 'kid', expected: 'the id of a registered key' })
-  if (target.org !== signer.org) throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'kid', expected: `a key of ${signer.org}` })
-  const since = [target.revoked?.compromisedSince, entry.body.compromisedSince as number | undefined].filter((time) => time !== undefined)
+  if (target.org !== signer.org)
+    throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'kid', expected: `a key of ${signer.org}` })
+  const since = [target.revoked?.compromisedSince, entry.body.compromisedSince as number | undefined].filter(
+    (time) => time !== undefined
+  )
   return {
     ...target,
-    revoked: { index: target.revoked?.index ?? entry.index, ...(since.length === 0 ? {} : { compromisedSince: Math.min(...since) }) }
+    revoked: {
+      index: target.revoked?.index ?? entry.index,
+      ...(since.length === 0 ? {} : { compromisedSince: Math.min(...since) })
+    }
   }
 }
 
@@ -232,12 +257,22 @@ function checkChange(meta: RegistryMeta, entry: RegistryEntry): void {
   if (entry.type === 'registry.member') {
     const { name } = body.member as Member
     const known = meta.members.some((member) => member.name === name)
-    if (known === (body.action === 'add')) throw new LianzhengError('REGISTRY_TARGET', { field: 'member.name', expected: known ? 'a new name' : 'the name of a member' })
+    if (known === (body.action === 'add'))
+      throw new LianzhengError('REGISTRY_TARGET', {
+        field: 'member.name',
+        expected: known ? 'a new name' : 'the name of a member'
+      })
   }
 }
 
 /** A change by an administrator: at once where one organisation is enough, pending otherwise. */
-function propose(registry: Registry, meta: RegistryMeta, entry: RegistryEntry, signer: KeyState, keys: KeyState[]): RegistryChange {
+function propose(
+  registry: Registry,
+  meta: RegistryMeta,
+  entry: RegistryEntry,
+  signer: KeyState,
+  keys: KeyState[]
+): RegistryChange {
   const change: PendingChange = { leaf: entry.leaf, type: entry.type, body: entry.body, orgs: [signer.org] }
   if (meta.control > 1) return { keys, meta: { ...meta, pending: [...meta.pending, change] } }
   return takeEffect(registry, meta, change, entry.index, keys)
@@ -246,9 +281,11 @@ function propose(registry: Registry, meta: RegistryMeta, entry: RegistryEntry, s
 function approve(registry: Registry, meta: RegistryMeta, entry: RegistryEntry, signer: KeyState): RegistryChange {
   const refs = entry.body.refs as { rel: string; log: string; leaf: Bytes }[]
   const ref = refs[0]!
-  if (refs.length !== 1 || ref.rel !== 'approves' || ref.log !== entry.aud) throw new LianzhengError('FIELD_INVALID', { field: 'refs', expected: 'one reference `approves` to this log' })
+  if (refs.length !== 1 || ref.rel !== 'approves' || ref.log !== entry.aud)
+    throw new LianzhengError('FIELD_INVALID', { field: 'refs', expected: 'one reference `approves` to this log' })
   const change = meta.pending.find(({ leaf }) => equalBytes(leaf, ref.leaf))
-  if (change === undefined || change.orgs.includes(signer.org)) throw new LianzhengError('REGISTRY_TARGET', { field: 'refs[0].leaf', expected: 'a change that awaits your organisation' })
+  if (change === undefined || change.orgs.includes(signer.org))
+    throw new LianzhengError('REGISTRY_TARGET', { field: 'refs[0].leaf', expected: 'a change that awaits your organisation' })
   const kid = entry.body.kid as Bytes | undefined
   const wanted = change.type === 'registry.key' ? keyId(change.body.key as Bytes) : undefined
   if ((kid === undefined) !== (wanted === undefined) || (kid !== undefined && !equalBytes(kid, wanted!)))
@@ -259,7 +296,13 @@ function approve(registry: Registry, meta: RegistryMeta, entry: RegistryEntry, s
   return takeEffect(registry, { ...meta, pending: others }, agreed, entry.index, [])
 }
 
-function takeEffect(registry: Registry, meta: RegistryMeta, change: PendingChange, index: number, proposed: KeyState[]): RegistryChange {
+function takeEffect(
+  registry: Registry,
+  meta: RegistryMeta,
+  change: PendingChange,
+  index: number,
+  proposed: KeyState[]
+): RegistryChange {
   const body = change.body
   switch (change.type) {
     case 'registry.key': {
@@ -275,7 +318,10 @@ function takeEffect(registry: Registry, meta: RegistryMeta, change: PendingChang
       return { keys: [], meta: { ...meta, policy: body.policy as string } }
     case 'registry.node': {
       const keys: NodeKeys = { ...meta.nodeKeys.at(-1)!.keys, ...(body.keys as Partial<NodeKeys>) }
-      return { keys: [], meta: { ...meta, nodeKeys: [...meta.nodeKeys, { from: index, generation: body.generation as number, keys }] } }
+      return {
+        keys: [],
+        meta: { ...meta, nodeKeys: [...meta.nodeKeys, { from: index, generation: body.generation as number, keys }] }
+      }
     }
     case 'registry.catalogue':
       return { keys: [], meta: { ...meta, catalogue: body.catalogue as number, catalogueDigest: body.catalogueDigest as Bytes } }

@@ -71,12 +71,16 @@ function hash(value: CborValue | undefined): value is Bytes {
 
 /** The seal a statement holds; throws `STATEMENT_FORM` naming the member that is not as formats.md §6 requires. Signature and operator are checked elsewhere. */
 export function decodeSeal(statement: Statement): Seal {
-  const refuse = (field: string, expected: string): LianzhengError => new LianzhengError('STATEMENT_FORM', { field: `seal.${field}`, expected })
+  const refuse = (field: string, expected: string): LianzhengError =>
+    new LianzhengError('STATEMENT_FORM', { field: `seal.${field}`, expected })
   if (statement.kind !== 'seal') throw refuse('contentType', SEAL_CONTENT)
   const body = statement.body
-  if (body.size !== MEMBERS.length || !MEMBERS.every((name) => body.has(name))) throw refuse('payload', `exactly ${MEMBERS.join(', ')}`)
+  if (body.size !== MEMBERS.length || !MEMBERS.every((name) => body.has(name)))
+    throw refuse('payload', `exactly ${MEMBERS.join(', ')}`)
   if (body.get('type') !== SEAL_TYPE || body.get('v') !== 1) throw refuse('type', `${SEAL_TYPE} v1`)
-  const [height, size, prev, time, trails, map] = ['height', 'size', 'prev', 'time', 'trails', 'map'].map((name) => body.get(name))
+  const [height, size, prev, time, trails, map] = ['height', 'size', 'prev', 'time', 'trails', 'map'].map((name) =>
+    body.get(name)
+  )
   if (!count(height)) throw refuse('height', 'a number from 0')
   if (!count(size)) throw refuse('size', 'the index of the seal')
   if (!hash(prev)) throw refuse('prev', '32 bytes')

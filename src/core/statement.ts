@@ -51,7 +51,11 @@ export interface Statement extends Claims {
   protectedBytes: Bytes
 }
 
-function refuse(code: 'STATEMENT_HEADER' | 'STATEMENT_CLAIMS' | 'STATEMENT_TRAILS' | 'STATEMENT_FORM', field: string, expected: string): LianzhengError {
+function refuse(
+  code: 'STATEMENT_HEADER' | 'STATEMENT_CLAIMS' | 'STATEMENT_TRAILS' | 'STATEMENT_FORM',
+  field: string,
+  expected: string
+): LianzhengError {
   return new LianzhengError(code, { field, expected })
 }
 
@@ -61,11 +65,14 @@ export function isTrailForm(name: string): boolean {
 }
 
 function decodeTrails(value: CborValue, sub: string): string[] {
-  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_TRAILS) throw refuse('STATEMENT_TRAILS', 'trails', `1 to ${MAX_TRAILS} trail names`)
+  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_TRAILS)
+    throw refuse('STATEMENT_TRAILS', 'trails', `1 to ${MAX_TRAILS} trail names`)
   let before: string | undefined
   for (const [i, name] of value.entries()) {
-    if (typeof name !== 'string' || !isTrailForm(name)) throw new LianzhengError('TRAIL_NAME_INVALID', { field: `trails[${i}]`, expected: 'kind:id' })
-    if (before !== undefined && compareText(before, name) >= 0) throw refuse('STATEMENT_TRAILS', `trails[${i}]`, 'names in bytewise order, each once')
+    if (typeof name !== 'string' || !isTrailForm(name))
+      throw new LianzhengError('TRAIL_NAME_INVALID', { field: `trails[${i}]`, expected: 'kind:id' })
+    if (before !== undefined && compareText(before, name) >= 0)
+      throw refuse('STATEMENT_TRAILS', `trails[${i}]`, 'names in bytewise order, each once')
     before = name
   }
   if (!value.includes(sub)) throw refuse('STATEMENT_TRAILS', 'trails', '`sub` among the trails')
@@ -77,9 +84,11 @@ function exactly(map: CborMap, labels: readonly (number | string)[]): boolean {
 }
 
 function decodeClaims(value: CborValue | undefined): Claims {
-  if (!(value instanceof Map) || !exactly(value, [1, 2, 3, 6, 7])) throw refuse('STATEMENT_CLAIMS', '15', 'exactly {1: iss, 2: sub, 3: aud, 6: iat, 7: cti}')
+  if (!(value instanceof Map) || !exactly(value, [1, 2, 3, 6, 7]))
+    throw refuse('STATEMENT_CLAIMS', '15', 'exactly {1: iss, 2: sub, 3: aud, 6: iat, 7: cti}')
   const [iss, sub, aud, iat, cti] = [1, 2, 3, 6, 7].map((label) => value.get(label))
-  if (typeof iss !== 'string' || !ORGANISATION.test(iss)) throw refuse('STATEMENT_CLAIMS', 'iss', 'an organisation code [a-z0-9-]{2,64}')
+  if (typeof iss !== 'string' || !ORGANISATION.test(iss))
+    throw refuse('STATEMENT_CLAIMS', 'iss', 'an organisation code [a-z0-9-]{2,64}')
   if (typeof sub !== 'string' || !isTrailForm(sub)) throw refuse('STATEMENT_CLAIMS', 'sub', 'a trail name')
   if (typeof aud !== 'string' || !isName(aud)) throw refuse('STATEMENT_CLAIMS', 'aud', 'the origin of a log')
   if (typeof iat !== 'number' || iat < 0) throw refuse('STATEMENT_CLAIMS', 'iat', 'seconds since 1970')
@@ -89,7 +98,8 @@ function decodeClaims(value: CborValue | undefined): Claims {
 
 /** Decodes a record or a seal; throws STATEMENT_*, CBOR_*, ALGORITHM_UNSUPPORTED, TRAIL_NAME_INVALID or RECORD_FORM. No signature is checked. */
 export function decodeStatement(bytes: Bytes): Statement {
-  if (bytes.length > MAX_STATEMENT) throw new LianzhengError('STATEMENT_TOO_LARGE', { expected: `at most ${MAX_STATEMENT} bytes` })
+  if (bytes.length > MAX_STATEMENT)
+    throw new LianzhengError('STATEMENT_TOO_LARGE', { expected: `at most ${MAX_STATEMENT} bytes` })
   const cose = decodeSign1(bytes)
   if (cose.unprotected.size !== 0) throw refuse('STATEMENT_FORM', 'unprotected', 'an empty map')
   if (cose.payload === null) throw refuse('STATEMENT_FORM', 'payload', 'an attached payload')
@@ -97,12 +107,14 @@ export function decodeStatement(bytes: Bytes): Statement {
 
   const header = cose.protectedHeader
   const content = header.get(3)
-  if (content !== RECORD_CONTENT && content !== SEAL_CONTENT) throw refuse('STATEMENT_HEADER', '3', `${RECORD_CONTENT} or ${SEAL_CONTENT}`)
+  if (content !== RECORD_CONTENT && content !== SEAL_CONTENT)
+    throw refuse('STATEMENT_HEADER', '3', `${RECORD_CONTENT} or ${SEAL_CONTENT}`)
   const kind = content === SEAL_CONTENT ? 'seal' : 'record'
   const labels = kind === 'seal' ? [1, 3, 4, 15] : [1, 3, 4, 15, 'trails']
   if (!exactly(header, labels)) throw refuse('STATEMENT_HEADER', 'protected', `exactly the labels ${labels.join(', ')}`)
   const algorithm = header.get(1)
-  if (algorithm !== EDDSA && algorithm !== ED25519) throw new LianzhengError('ALGORITHM_UNSUPPORTED', { field: '1', expected: '-8' })
+  if (algorithm !== EDDSA && algorithm !== ED25519)
+    throw new LianzhengError('ALGORITHM_UNSUPPORTED', { field: '1', expected: '-8' })
   const kid = header.get(4)
   if (!(kid instanceof Uint8Array) || kid.length !== 32) throw refuse('STATEMENT_HEADER', '4', 'a key id of 32 bytes')
   const claims = decodeClaims(header.get(15))
@@ -110,9 +122,19 @@ export function decodeStatement(bytes: Bytes): Statement {
 
   const body = within(bytes, cose.payload)
   if (!(body instanceof Map)) throw new LianzhengError('RECORD_FORM', { field: 'payload', expected: 'a map with text keys' })
-  for (const key of body.keys()) if (typeof key !== 'string') throw new LianzhengError('RECORD_FORM', { field: 'payload', expected: 'a map with text keys' })
+  for (const key of body.keys())
+    if (typeof key !== 'string') throw new LianzhengError('RECORD_FORM', { field: 'payload', expected: 'a map with text keys' })
   return {
-    ...claims, bytes, kind, kid, trails, body, payload: cose.payload, signature: cose.signature, leaf: leafHash(bytes), protectedBytes: cose.protectedBytes
+    ...claims,
+    bytes,
+    kind,
+    kid,
+    trails,
+    body,
+    payload: cose.payload,
+    signature: cose.signature,
+    leaf: leafHash(bytes),
+    protectedBytes: cose.protectedBytes
   }
 }
 
@@ -142,7 +164,16 @@ export function signStatement(
     [1, EDDSA],
     [3, contentType],
     [4, keyId(signer.publicKey)],
-    [15, new Map<number | string, Encodable>([[1, iss], [2, sub], [3, aud], [6, iat], [7, cti]])]
+    [
+      15,
+      new Map<number | string, Encodable>([
+        [1, iss],
+        [2, sub],
+        [3, aud],
+        [6, iat],
+        [7, cti]
+      ])
+    ]
   ])
   if (trails !== undefined) header.set('trails', trails)
   const protectedBytes = encodeCbor(header)

@@ -1,7 +1,8 @@
 /** The catalogue: one table of record types, from which schemas, writers, trails, classes, names and examples are all derived. */
-import { sha256 } from '../core/hash.ts'
+
 import { type Bytes, utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
+import { sha256 } from '../core/hash.ts'
 import { type Body, describe, type RecordType, ROLES, ROLES_ON_BEHALF, ROLES_WITHOUT_STAFF } from './define.ts'
 import { evidenceTypes } from './evidence.ts'
 import { CLASSES, TRAIL_KINDS } from './ids.ts'
@@ -31,14 +32,20 @@ export function recordType(type: string, v: number = 1): RecordType {
  */
 export function checkWriter(type: RecordType, body: Body, key: { staff?: string | undefined; roles: readonly string[] }): void {
   const permitting = key.roles.filter((role) => (type.writers as readonly string[]).includes(role))
-  if (permitting.length === 0) throw new LianzhengError('ROLE_NOT_PERMITTED', { field: 'type', expected: type.writers.join(' | ') })
+  if (permitting.length === 0)
+    throw new LianzhengError('ROLE_NOT_PERMITTED', { field: 'type', expected: type.writers.join(' | ') })
   if (body.actor !== key.staff) throw new LianzhengError('ACTOR_MISMATCH', { field: 'actor', expected: key.staff ?? 'absent' })
   if (key.staff === undefined && !permitting.some((role) => ROLES_WITHOUT_STAFF.includes(role)))
     throw new LianzhengError('FIELD_MISSING', { field: 'actor', expected: 'the staff code of the key' })
   const forOthers = permitting.every((role) => ROLES_ON_BEHALF.includes(role))
-  if (body.onBehalfOf !== undefined && !forOthers) throw new LianzhengError('FIELD_INVALID', { field: 'onBehalfOf', expected: 'absent: only secretaries and systems write for others' })
+  if (body.onBehalfOf !== undefined && !forOthers)
+    throw new LianzhengError('FIELD_INVALID', {
+      field: 'onBehalfOf',
+      expected: 'absent: only secretaries and systems write for others'
+    })
   const needed = forOthers && (permitting.includes('secretary') || type.trails.some((rule) => rule.from === 'onBehalfOf|actor'))
-  if (needed && body.onBehalfOf === undefined) throw new LianzhengError('FIELD_MISSING', { field: 'onBehalfOf', expected: 'the staff code acted for' })
+  if (needed && body.onBehalfOf === undefined)
+    throw new LianzhengError('FIELD_MISSING', { field: 'onBehalfOf', expected: 'the staff code acted for' })
 }
 
 /** The published catalogue: a JSON text with a fixed form. Its SHA-256 goes into genesis (formats.md §8). */
@@ -51,7 +58,14 @@ export function publishedCatalogue(): string {
     en,
     ...(reserved === undefined ? {} : { reserved })
   }))
-  const catalogue = { format: 'lianzheng-catalogue/v1', version: CATALOGUE_VERSION, classes: CLASSES, roles: ROLES, kinds, types: CATALOGUE.map(describe) }
+  const catalogue = {
+    format: 'lianzheng-catalogue/v1',
+    version: CATALOGUE_VERSION,
+    classes: CLASSES,
+    roles: ROLES,
+    kinds,
+    types: CATALOGUE.map(describe)
+  }
   return `${JSON.stringify(catalogue, null, 1)}\n`
 }
 

@@ -3,17 +3,45 @@
  * JSON form, the example, the published description. A new type is one entry in one of the family files.
  */
 import * as z from 'zod/mini'
-import { base64url, type Bytes, compareText, hex } from '../core/bytes.ts'
+import { type Bytes, base64url, compareText, hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { keyId } from '../core/keys.ts'
 import {
-  bytes32, check, courtCode, exampleOf, type Field, formOf, type Json, list, type Member, type Members, membersFromJson, membersToJson, object, oneOf,
-  optional, required, staffCode, time
+  bytes32,
+  check,
+  courtCode,
+  exampleOf,
+  type Field,
+  formOf,
+  type Json,
+  list,
+  type Member,
+  type Members,
+  membersFromJson,
+  membersToJson,
+  object,
+  oneOf,
+  optional,
+  required,
+  staffCode,
+  time
 } from './fields.ts'
 import { type Class, NAME } from './ids.ts'
 
 export const ROLES = [
-  'administrator', 'clerk', 'judge', 'leader', 'secretary', 'trial-office', 'personnel', 'discipline', 'procuratorate', 'lawyer', 'party', 'firm', 'system',
+  'administrator',
+  'clerk',
+  'judge',
+  'leader',
+  'secretary',
+  'trial-office',
+  'personnel',
+  'discipline',
+  'procuratorate',
+  'lawyer',
+  'party',
+  'firm',
+  'system',
   'auditor'
 ] as const
 export type Role = (typeof ROLES)[number]
@@ -53,7 +81,18 @@ export interface TypeDefinition {
 /** A decoded body: text keys, bytes as Uint8Array. */
 export type Body = Readonly<Record<string, unknown>>
 
-export const RELATIONS = ['answers', 'outcome', 'approves', 'flag', 'attaches', 'corrects', 'erases', 'updates', 'confirms', 'about'] as const
+export const RELATIONS = [
+  'answers',
+  'outcome',
+  'approves',
+  'flag',
+  'attaches',
+  'corrects',
+  'erases',
+  'updates',
+  'confirms',
+  'about'
+] as const
 
 const origin: Field = {
   schema: z.string().check(z.regex(new RegExp(`^${NAME}$`)), z.maxLength(200)),
@@ -63,7 +102,11 @@ const origin: Field = {
   fromJson: (value) => value
 }
 export const originName = origin
-const reference = object({ rel: required(oneOf(...(RELATIONS as unknown as [string, ...string[]]))), log: required(origin), leaf: required(bytes32) })
+const reference = object({
+  rel: required(oneOf(...(RELATIONS as unknown as [string, ...string[]]))),
+  log: required(origin),
+  leaf: required(bytes32)
+})
 const references = list(reference, 1, 64)
 
 export interface RecordType extends TypeDefinition {
@@ -85,20 +128,29 @@ export function define(entry: TypeDefinition): RecordType {
   Object.assign(members, entry.open)
   members.refs = entry.refs === 'required' ? required(references) : optional(references)
   if (sealedNames.length > 0) {
-    const digests = object(Object.fromEntries(sealedNames.map(([name, member]) => [name, { field: bytes32, required: member.required }])))
+    const digests = object(
+      Object.fromEntries(sealedNames.map(([name, member]) => [name, { field: bytes32, required: member.required }]))
+    )
     members.sealed = { field: digests, required: sealedNames.some(([, member]) => member.required) }
   }
   const whole = object({ type: required(oneOf(entry.type)), v: required(version), ...members })
   return { ...entry, sealed, members, schema: whole.schema }
 }
 
-const version: Field = { schema: z.literal(1), form: 1, example: 1, toJson: (value) => value as number, fromJson: (value) => value }
+const version: Field = {
+  schema: z.literal(1),
+  form: 1,
+  example: 1,
+  toJson: (value) => value as number,
+  fromJson: (value) => value
+}
 
 /** Schema and the rules beyond it; throws FIELD_*. */
 export function checkBody(type: RecordType, body: Body): void {
   check(type.schema, body)
   const sealed = body.sealed as Body | undefined
-  if (sealed !== undefined && Object.keys(sealed).length === 0) throw new LianzhengError('FIELD_INVALID', { field: 'sealed', expected: 'absent, or at least one field' })
+  if (sealed !== undefined && Object.keys(sealed).length === 0)
+    throw new LianzhengError('FIELD_INVALID', { field: 'sealed', expected: 'absent, or at least one field' })
   type.also?.(body)
 }
 
@@ -117,7 +169,8 @@ function applyRule(rule: TrailRule, body: Body, log: string): string[] {
   for (const path of rule.from.split('|')) {
     const keyed = /^kid\((.+)\)$/.exec(path)
     const values = valuesAt(body, (keyed?.[1] ?? path).split('.'))
-    if (values.length > 0) return values.map((value) => start + (keyed === null ? idText(value, rule.kind) : base64url(keyId(value as Bytes))))
+    if (values.length > 0)
+      return values.map((value) => start + (keyed === null ? idText(value, rule.kind) : base64url(keyId(value as Bytes))))
   }
   return []
 }

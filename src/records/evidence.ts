@@ -3,7 +3,22 @@ import type { Bytes } from '../core/bytes.ts'
 import { hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { type Body, define } from './define.ts'
-import { caseNumber, code, evidenceId, fileDigest, integer, list, listId, mediaType, object, oneOf, optional, required, text, time } from './fields.ts'
+import {
+  caseNumber,
+  code,
+  evidenceId,
+  fileDigest,
+  integer,
+  list,
+  listId,
+  mediaType,
+  object,
+  oneOf,
+  optional,
+  required,
+  text,
+  time
+} from './fields.ts'
 
 const MAX_FILE = Number.MAX_SAFE_INTEGER
 
@@ -21,7 +36,10 @@ const file = object({
 function filesDiffer(body: Body): void {
   const seen = new Set<string>()
   for (const [i, item] of (body.files as { sha256: Bytes; sm3?: Bytes }[]).entries()) {
-    for (const [name, digest] of [['sha256', item.sha256], ['sm3', item.sm3]] as const) {
+    for (const [name, digest] of [
+      ['sha256', item.sha256],
+      ['sm3', item.sm3]
+    ] as const) {
       if (digest === undefined) continue
       const id = `${name}-${hex(digest)}`
       if (seen.has(id)) throw new LianzhengError('FIELD_INVALID', { field: `files[${i}].${name}`, expected: 'each digest once' })
@@ -33,7 +51,8 @@ function filesDiffer(body: Body): void {
 function itemsDiffer(body: Body): void {
   const seen = new Set<string>()
   for (const [i, item] of (body.items as { evidence: string }[]).entries()) {
-    if (seen.has(item.evidence)) throw new LianzhengError('FIELD_INVALID', { field: `items[${i}].evidence`, expected: 'each piece once' })
+    if (seen.has(item.evidence))
+      throw new LianzhengError('FIELD_INVALID', { field: `items[${i}].evidence`, expected: 'each piece once' })
     seen.add(item.evidence)
   }
 }
@@ -91,11 +110,15 @@ export const evidenceTypes = [
       items: required(list(object({ evidence: required(evidenceId), sha256: required(fileDigest) }), 1, 500))
     },
     sealed: { title: optional(text(400, '原告证据清单')), party: optional(text(400, '原告 李某某')) },
-    trails: [{ kind: 'list', from: 'list' }, { kind: 'case', from: 'case' }],
+    trails: [
+      { kind: 'list', from: 'list' },
+      { kind: 'case', from: 'case' }
+    ],
     also: (body) => {
       itemsDiffer(body)
       const items = body.items as unknown[]
-      if (body.count !== items.length) throw new LianzhengError('FIELD_INVALID', { field: 'count', expected: `the number of items, ${items.length}` })
+      if (body.count !== items.length)
+        throw new LianzhengError('FIELD_INVALID', { field: 'count', expected: `the number of items, ${items.length}` })
     }
   }),
   define({
@@ -127,7 +150,10 @@ export const evidenceTypes = [
       party: optional(text(400, '原告 李某某')),
       handler: optional(text(400, '书记员 张某某'))
     },
-    trails: [{ kind: 'list', from: 'list' }, { kind: 'case', from: 'case' }],
+    trails: [
+      { kind: 'list', from: 'list' },
+      { kind: 'case', from: 'case' }
+    ],
     also: itemsDiffer
   }),
   define({
@@ -138,10 +164,17 @@ export const evidenceTypes = [
     class: 'party',
     writers: ['clerk'],
     open: { list: optional(listId), evidence: optional(evidenceId), case: required(caseNumber) },
-    trails: [{ kind: 'case', from: 'case' }, { kind: 'list', from: 'list' }, { kind: 'evidence', from: 'evidence' }],
+    trails: [
+      { kind: 'case', from: 'case' },
+      { kind: 'list', from: 'list' },
+      { kind: 'evidence', from: 'evidence' }
+    ],
     also: (body) => {
       if ((body.list === undefined) === (body.evidence === undefined))
-        throw new LianzhengError(body.list === undefined ? 'FIELD_MISSING' : 'FIELD_INVALID', { field: 'list', expected: 'either `list` or `evidence`' })
+        throw new LianzhengError(body.list === undefined ? 'FIELD_MISSING' : 'FIELD_INVALID', {
+          field: 'list',
+          expected: 'either `list` or `evidence`'
+        })
     }
   })
 ]

@@ -72,7 +72,14 @@ export function isTime(value: string): boolean {
   const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,3})?[+-](\d{2}):(\d{2})$/.exec(value)
   if (match === null) return false
   const [year, month, day, hour, minute, second, offsetHour, offsetMinute] = match.slice(1).map(Number) as [
-    number, number, number, number, number, number, number, number
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number
   ]
   return isRealDate(year, month, day) && hour <= 23 && minute <= 59 && second <= 59 && offsetHour <= 23 && offsetMinute <= 59
 }
@@ -150,7 +157,8 @@ export function optional(field: Field, example?: Json): Member {
 /** A strict object: unknown members are refused. */
 export function object(members: Members): Field {
   const shape: Record<string, z.ZodMiniType> = {}
-  for (const [name, member] of Object.entries(members)) shape[name] = member.required ? member.field.schema : z.optional(member.field.schema)
+  for (const [name, member] of Object.entries(members))
+    shape[name] = member.required ? member.field.schema : z.optional(member.field.schema)
   return {
     schema: z.strictObject(shape),
     form: formOf(members),
@@ -161,11 +169,15 @@ export function object(members: Members): Field {
 }
 
 export function formOf(members: Members): Json {
-  return Object.fromEntries(Object.entries(members).map(([name, member]) => [member.required ? name : `${name}?`, member.field.form]))
+  return Object.fromEntries(
+    Object.entries(members).map(([name, member]) => [member.required ? name : `${name}?`, member.field.form])
+  )
 }
 
 export function exampleOf(members: Members): { [name: string]: Json } {
-  return Object.fromEntries(Object.entries(members).flatMap(([name, member]) => (member.required ? [[name, member.field.example]] : [])))
+  return Object.fromEntries(
+    Object.entries(members).flatMap(([name, member]) => (member.required ? [[name, member.field.example]] : []))
+  )
 }
 
 export function membersToJson(members: Members, value: Record<string, unknown>): { [name: string]: Json } {
@@ -197,7 +209,10 @@ export function check(schema: z.ZodMiniType, value: unknown, prefix = ''): void 
   const result = z.safeParse(schema, value)
   if (result.success) return
   const issue = result.error.issues[0]!
-  const path = issue.path.reduce<string>((text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`), '')
+  const path = issue.path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`),
+    ''
+  )
   if (issue.code === 'unrecognized_keys') {
     const unknown = issue.keys[0]!
     throw new LianzhengError('FIELD_UNKNOWN', { field: prefix + (path === '' ? unknown : `${path}.${unknown}`) })
@@ -208,6 +223,7 @@ export function check(schema: z.ZodMiniType, value: unknown, prefix = ''): void 
 
 function lookUp(value: unknown, path: readonly PropertyKey[]): unknown {
   let inner: unknown = value
-  for (const part of path) inner = typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[part] : undefined
+  for (const part of path)
+    inner = typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[part] : undefined
   return inner
 }

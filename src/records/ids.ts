@@ -60,7 +60,13 @@ export const TRAIL_KINDS: Readonly<Record<string, TrailKind>> = {
   firm: { classes: ['personnel'], id: whole(`${OPAQUE}|[A-Z0-9]{8,20}`), zh: '律师事务所', en: 'law firm' },
   disclosure: { classes: ['public'], id: COURT_CODE, zh: '任职回避公开', en: 'recusal register of a court' },
   judgment: { classes: ['party'], id: whole(`${CASE}(?:-[0-9]{1,3})?`), zh: '裁判文书', en: 'judgment', reserved: true },
-  publication: { classes: ['public'], id: whole(`${CASE}(?:-[0-9]{1,3})?`), zh: '文书公开', en: 'publication of a judgment', reserved: true },
+  publication: {
+    classes: ['public'],
+    id: whole(`${CASE}(?:-[0-9]{1,3})?`),
+    zh: '文书公开',
+    en: 'publication of a judgment',
+    reserved: true
+  },
   court: { classes: ['public'], id: COURT_CODE, zh: '法院公告', en: 'notices of a court' },
   commutation: { classes: ['commutation'], id: CASE_NUMBER, zh: '减刑假释', en: 'commutation or parole', reserved: true },
   lead: { classes: ['lead'], id: OPAQUE_ID, zh: '线索', en: 'lead', reserved: true },

@@ -1,6 +1,20 @@
 /** System types of formats.md §8: genesis and registry. Who may write them is the registry's own rule (`core/registry`). */
 import { define, originName, ROLES, type TrailRule } from './define.ts'
-import { byteString, bytes32, code, document, integer, list, object, oneOf, optional, organisation, required, staffCode, text } from './fields.ts'
+import {
+  byteString,
+  bytes32,
+  code,
+  document,
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  organisation,
+  required,
+  staffCode,
+  text
+} from './fields.ts'
 
 const ledger: TrailRule = { kind: 'ledger', from: '<origin>' }
 const role = oneOf(...(ROLES as unknown as [string, ...string[]]))
@@ -52,7 +66,9 @@ export const systemTypes = [
       ),
       members: required(list(member, 0, 64)),
       policy: required(document),
-      administrators: required(list(object({ key: required(bytes32), org: required(organisation), roles: required(roles) }), 1, 64)),
+      administrators: required(
+        list(object({ key: required(bytes32), org: required(organisation), roles: required(roles) }), 1, 64)
+      ),
       control: required(integer(1, 64, 1)),
       predecessor: optional(object({ origin: required(originName), size: required(size), root: required(bytes32) }))
     },
@@ -157,7 +173,12 @@ export const systemTypes = [
     en: 'ledger restored',
     class: 'any',
     writers: ['administrator'],
-    open: { old: required(head), new: required(head), from: required(text(200, 'discipline.example/mirror')), how: required(code('mirror')) },
+    open: {
+      old: required(head),
+      new: required(head),
+      from: required(text(200, 'discipline.example/mirror')),
+      how: required(code('mirror'))
+    },
     trails: [ledger]
   })
 ]

@@ -10,7 +10,15 @@ import { type Bytes, equalBytes } from '../core/bytes.ts'
 import { type CborValue, plainObject } from '../core/cbor.ts'
 import { type Disclosure, decodeDisclosure } from '../core/disclosure.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { applyRegistry, GENESIS, type KeyState, type Registry, type RegistryChange, standingOf, type TimeBounds } from '../core/registry.ts'
+import {
+  applyRegistry,
+  GENESIS,
+  type KeyState,
+  type Registry,
+  type RegistryChange,
+  standingOf,
+  type TimeBounds
+} from '../core/registry.ts'
 import { decodeSeal, SEAL_TYPE, type Seal } from '../core/seal.ts'
 import { decodeStatement, type Statement } from '../core/statement.ts'
 import { checkWriter, recordType } from '../records/catalogue.ts'
@@ -43,7 +51,8 @@ export function examine(bytes: Bytes): Examined {
 function examineRecord(statement: Statement): ExaminedRecord {
   const { body: map } = statement
   const secrecy = map.get('secrecy')
-  if (secrecy !== undefined && secrecy !== '无') throw new LianzhengError('CLASSIFIED_NOT_ACCEPTED', { field: 'secrecy', expected: '无' })
+  if (secrecy !== undefined && secrecy !== '无')
+    throw new LianzhengError('CLASSIFIED_NOT_ACCEPTED', { field: 'secrecy', expected: '无' })
   const name = map.get('type')
   const version = map.get('v')
   if (typeof name !== 'string') throw new LianzhengError('FIELD_MISSING', { field: 'type' })
@@ -87,8 +96,10 @@ export function admit(examined: Examined, position: Position): Admitted {
   if (statement.aud !== position.origin) throw new LianzhengError('WRONG_LOG', { field: 'aud', expected: position.origin })
   if (examined.kind === 'seal') throw new LianzhengError('SEAL_NOT_ACCEPTED')
   const { type, body } = examined
-  if (type.class !== 'any' && !position.classes.includes(type.class)) throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: `a log of class ${type.class}` })
-  if (statement.iat > position.latestIat) throw new LianzhengError('IAT_AHEAD', { field: 'iat', expected: `at most ${position.latestIat}` })
+  if (type.class !== 'any' && !position.classes.includes(type.class))
+    throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: `a log of class ${type.class}` })
+  if (statement.iat > position.latestIat)
+    throw new LianzhengError('IAT_AHEAD', { field: 'iat', expected: `at most ${position.latestIat}` })
   if (position.ctiUsed(statement.kid, statement.cti)) throw new LianzhengError('CTI_REUSED', { field: 'cti' })
 
   const { index } = position
@@ -114,10 +125,15 @@ export function matchDisclosures(record: ExaminedRecord, disclosures: readonly B
   return disclosures.map((bytes, i) => {
     const disclosure = decodeDisclosure(bytes)
     const digest = Object.hasOwn(sealed, disclosure.name) ? sealed[disclosure.name] : undefined
-    if (digest === undefined || !equalBytes(digest, disclosure.digest)) throw new LianzhengError('DISCLOSURE_UNMATCHED', { field: `disclosures[${i}]` })
+    if (digest === undefined || !equalBytes(digest, disclosure.digest))
+      throw new LianzhengError('DISCLOSURE_UNMATCHED', { field: `disclosures[${i}]` })
     if (seen.has(disclosure.name)) throw new LianzhengError('DISCLOSURE_REPEATED', { field: `disclosures[${i}]` })
     seen.add(disclosure.name)
-    check(record.type.sealed[disclosure.name]!.field.schema, { value: plainValue(disclosure.value) }.value, `sealed.${disclosure.name}`)
+    check(
+      record.type.sealed[disclosure.name]!.field.schema,
+      { value: plainValue(disclosure.value) }.value,
+      `sealed.${disclosure.name}`
+    )
     return disclosure
   })
 }

@@ -34,14 +34,30 @@ export interface CertificateReport {
   erased: number
 }
 
-const TRAIL_STEPS = ['policy', 'checkpoint', 'quorum', 'seal', 'inclusion', 'trail', 'authority', 'keyTrails', 'statement', 'schema', 'disclosures'] as const
+const TRAIL_STEPS = [
+  'policy',
+  'checkpoint',
+  'quorum',
+  'seal',
+  'inclusion',
+  'trail',
+  'authority',
+  'keyTrails',
+  'statement',
+  'schema',
+  'disclosures'
+] as const
 
 /** Throws `CERTIFICATE_INVALID` or `JSON_INVALID` for what is no certificate; everything else is a verdict. */
 export function verifyCertificate(text: string, policy: Policy, options: { now?: number } = {}): CertificateReport {
   return verifyParsedCertificate(parseCertificate(text), policy, options)
 }
 
-export function verifyParsedCertificate(certificate: Certificate, policy: Policy, options: { now?: number } = {}): CertificateReport {
+export function verifyParsedCertificate(
+  certificate: Certificate,
+  policy: Policy,
+  options: { now?: number } = {}
+): CertificateReport {
   const steps = new Steps(TRAIL_STEPS)
   const { trail } = certificate
   if (!isTrailName(trail)) steps.broken('trail', `轨迹名不正确：${trail}`, `not a trail name: ${trail}`, 'TRAIL_NAME_INVALID')
@@ -56,7 +72,9 @@ export function verifyParsedCertificate(certificate: Certificate, policy: Policy
       steps
     )
   )
-  const missing = [...policy.rests].filter(([origin, { classes }]) => holdsTrail(trail, origin, classes) && !origins.includes(origin)).map(([origin]) => origin)
+  const missing = [...policy.rests]
+    .filter(([origin, { classes }]) => holdsTrail(trail, origin, classes) && !origins.includes(origin))
+    .map(([origin]) => origin)
   for (const origin of missing) steps.unchecked('trail', `缺少账本 ${origin} 的部分`, `no part for the log ${origin}`)
   if (origins.length === 0) steps.unchecked('trail', '证书没有任何部分', 'the certificate has no part')
 
@@ -66,11 +84,28 @@ export function verifyParsedCertificate(certificate: Certificate, policy: Policy
   const withheld = records.reduce((sum, record) => sum + record.withheld.length, 0)
   const disclosed = records.reduce((sum, record) => sum + Object.keys(record.disclosed).length, 0)
   const overall = steps.overall()
-  return { kind: 'trail', trail, overall, headline: headline(trail, overall, found, missing, withheld, erased), steps: steps.list(), logs: found, missing, disclosed, withheld, erased }
+  return {
+    kind: 'trail',
+    trail,
+    overall,
+    headline: headline(trail, overall, found, missing, withheld, erased),
+    steps: steps.list(),
+    logs: found,
+    missing,
+    disclosed,
+    withheld,
+    erased
+  }
 }
 
 /** All parts for one log: each under its own head, joined where they are partial. */
-function checkLog(trail: string, parts: readonly TrailPart[], policy: Policy, now: number | undefined, steps: Steps): LogReport | undefined {
+function checkLog(
+  trail: string,
+  parts: readonly TrailPart[],
+  policy: Policy,
+  now: number | undefined,
+  steps: Steps
+): LogReport | undefined {
   const origin = parts[0]!.origin
   const rest = policy.rests.get(origin)
   if (rest !== undefined && !holdsTrail(trail, origin, rest.classes))
@@ -81,7 +116,7 @@ function checkLog(trail: string, parts: readonly TrailPart[], policy: Policy, no
   const entries: (ShownRecord & { erased: string[] })[] = []
   let newest: { part: Part; count: number } | undefined
   for (const input of ordered) {
-    const lowest = input.entries[0]?.index ?? Number.MAX_SAFE_INTEGER
+    const lowest = input.entries.at(-1)?.index ?? Number.MAX_SAFE_INTEGER
     const part = new Part(input, policy, now, lowest, steps)
     if (part.checkpoint === undefined) continue
     part.requireMirrors('trail')
@@ -98,7 +133,11 @@ function checkLog(trail: string, parts: readonly TrailPart[], policy: Policy, no
   }
   if (newest === undefined) return undefined
   if (covered.length < newest.count)
-    steps.unchecked('trail', `只列出 ${covered.length} / ${newest.count} 条`, `only ${covered.length} of ${newest.count} members are listed`)
+    steps.unchecked(
+      'trail',
+      `只列出 ${covered.length} / ${newest.count} 条`,
+      `only ${covered.length} of ${newest.count} members are listed`
+    )
   markErased(entries)
   return { ...vouchingOf(newest.part, policy, origin)!, shown: covered.length, count: newest.count, entries }
 }
@@ -109,17 +148,32 @@ function checkListing(trail: string, input: TrailPart, part: Part, steps: Steps)
   const members = entries.map(({ index, statement }) => ({ index, leaf: leafHash(statement) }))
   const sealIndex = part.seal?.index ?? -1
   const ordered = members.every(({ index }, i) => index < sealIndex && (i === 0 || index > members[i - 1]!.index))
-  if (!ordered) steps.broken('trail', '条目的序号没有递增，或不在封印之前', 'the indexes of the entries do not increase below the seal', 'CERTIFICATE_INVALID')
-  else if (!listingHolds(input, members)) steps.broken('trail', '所列条目算不出所称的轨迹', 'the entries listed do not give the trail claimed', 'PROOF_INVALID')
+  if (!ordered)
+    steps.broken(
+      'trail',
+      '条目的序号没有递增，或不在封印之前',
+      'the indexes of the entries do not increase below the seal',
+      'CERTIFICATE_INVALID'
+    )
+  else if (!listingHolds(input, members))
+    steps.broken('trail', '所列条目算不出所称的轨迹', 'the entries listed do not give the trail claimed', 'PROOF_INVALID')
   else if (!part.inMap(trail, count, root, proof))
-    steps.broken('trail', count === 0 ? '不存在证明不成立' : '轨迹不在封印所承诺的总表中', count === 0 ? 'the proof of absence does not hold' : 'the trail is not under the map of the seal', 'PROOF_INVALID')
+    steps.broken(
+      'trail',
+      count === 0 ? '不存在证明不成立' : '轨迹不在封印所承诺的总表中',
+      count === 0 ? 'the proof of absence does not hold' : 'the trail is not under the map of the seal',
+      'PROOF_INVALID'
+    )
   else steps.good('trail')
   return members
 }
 
 function listingHolds(input: TrailPart, members: readonly TrailMember[]): boolean {
   const { count, root, from, range, consistency } = input
-  if (from !== undefined) return checkPartial({ from, range: range!, members, count, root: root ?? EMPTY_HASH, consistency: consistency! }) !== undefined
+  if (from !== undefined)
+    return (
+      checkPartial({ from, range: range!, members, count, root: root ?? EMPTY_HASH, consistency: consistency! }) !== undefined
+    )
   return members.length === count && (root === undefined ? count === 0 : equalBytes(trailRoot(members), root))
 }
 
@@ -127,16 +181,36 @@ function listingHolds(input: TrailPart, members: readonly TrailMember[]): boolea
 function join(covered: TrailMember[], input: TrailPart, members: readonly TrailMember[], steps: Steps): void {
   const from = input.from ?? 0
   if (from > covered.length) {
-    steps.unchecked('trail', `第 ${covered.length + 1}–${from} 条没有列出`, `members ${covered.length + 1}–${from} are not listed`)
+    steps.unchecked(
+      'trail',
+      `第 ${covered.length + 1}–${from} 条没有列出`,
+      `members ${covered.length + 1}–${from} are not listed`
+    )
     return
   }
-  const start = input.range === undefined || from === 0 ? EMPTY_HASH : checkPartial({ from, range: input.range, members, count: input.count, root: input.root ?? EMPTY_HASH, consistency: input.consistency! })?.rootFrom
+  if (!members.every(({ index }, i) => i === 0 || index > members[i - 1]!.index)) return
+  const start =
+    input.range === undefined || from === 0
+      ? EMPTY_HASH
+      : checkPartial({
+          from,
+          range: input.range,
+          members,
+          count: input.count,
+          root: input.root ?? EMPTY_HASH,
+          consistency: input.consistency!
+        })?.rootFrom
   if (start === undefined || !equalBytes(start, trailRoot(covered.slice(0, from))))
     steps.broken('trail', `各部分在第 ${from} 条处不相接`, `the parts do not join at member ${from}`, 'PROOF_INVALID')
   for (const [i, member] of members.entries()) {
     const known = covered[from + i]
-    if (known === undefined) covered.push(member)
-    else if (known.index !== member.index || !equalBytes(known.leaf, member.leaf)) steps.broken('trail', `第 ${from + i + 1} 条在各部分中不同`, `member ${from + i + 1} differs between parts`)
+    const last = covered.at(-1)
+    if (known === undefined) {
+      if (last !== undefined && member.index <= last.index)
+        return steps.broken('trail', '各部分的序号没有递增', 'the indexes of the parts do not increase', 'CERTIFICATE_INVALID')
+      covered.push(member)
+    } else if (known.index !== member.index || !equalBytes(known.leaf, member.leaf))
+      steps.broken('trail', `第 ${from + i + 1} 条在各部分中不同`, `member ${from + i + 1} differs between parts`)
   }
 }
 
@@ -154,19 +228,32 @@ function markErased(entries: (ShownRecord & { erased: string[] })[]): void {
   }
 }
 
-function headline(trail: string, overall: Verdict, logs: readonly LogReport[], missing: readonly string[], withheld: number, erased: number): Words {
+function headline(
+  trail: string,
+  overall: Verdict,
+  logs: readonly LogReport[],
+  missing: readonly string[],
+  withheld: number,
+  erased: number
+): Words {
   const zh = [VERDICT_WORDS[overall].zh]
   const en = [VERDICT_WORDS[overall].en]
   for (const log of logs) {
     const from = isoTime(log.entries[0] === undefined ? undefined : log.entries[0].iat * 1000)
     const asOf = isoTime(log.freshness ?? log.sealTime)
-    const who = log.operatorOnly ? ['仅运行机构担保', 'only the operator vouches'] : [`见证 ${log.cosigners.join('、') || '无'}`, `witnessed by ${log.cosigners.join(', ') || 'nobody'}`]
+    const who = log.operatorOnly
+      ? ['仅运行机构担保', 'only the operator vouches']
+      : [`见证 ${log.cosigners.join('、') || '无'}`, `witnessed by ${log.cosigners.join(', ') || 'nobody'}`]
     if (log.count === 0) {
       zh.push(`账本 ${log.origin}：${trail} 至 ${asOf} 无任何记录（${who[0]}）`)
       en.push(`log ${log.origin}: nothing filed under ${trail} as of ${asOf} (${who[1]})`)
     } else {
-      zh.push(`账本 ${log.origin}：${trail} 自 ${from} 起，至 ${asOf} 止，本链内 ${log.count} 条，序号 ${log.shown === log.count ? `1–${log.count} 连续` : `1–${log.shown}，未列全`}（${who[0]}）`)
-      en.push(`log ${log.origin}: ${trail} from ${from} to ${asOf}, ${log.count} records in this log, ${log.shown === log.count ? `numbers 1–${log.count} without a gap` : `numbers 1–${log.shown} listed`} (${who[1]})`)
+      zh.push(
+        `账本 ${log.origin}：${trail} 自 ${from} 起，至 ${asOf} 止，本链内 ${log.count} 条，序号 ${log.shown === log.count ? `1–${log.count} 连续` : `1–${log.shown}，未列全`}（${who[0]}）`
+      )
+      en.push(
+        `log ${log.origin}: ${trail} from ${from} to ${asOf}, ${log.count} records in this log, ${log.shown === log.count ? `numbers 1–${log.count} without a gap` : `numbers 1–${log.shown} listed`} (${who[1]})`
+      )
     }
   }
   for (const origin of missing) {
@@ -185,4 +272,3 @@ function headline(trail: string, overall: Verdict, logs: readonly LogReport[], m
   en.push('complete means that nothing filed is missing, not that everything that happened was filed')
   return { zh: `${zh.join('；')}。`, en: `${en.join('; ')}.` }
 }
-

@@ -2,7 +2,7 @@
  * The files that prove something: receipts (formats.md §9) and trail certificates (§10), read strictly and written exactly. Reading checks
  * members, kinds of value and canonical base64url; whether anything in them holds is `verify/receipt` and `verify/certificate`.
  */
-import { base64url, type Bytes, fromBase64url } from '../core/bytes.ts'
+import { type Bytes, base64url, fromBase64url } from '../core/bytes.ts'
 import { type Code, LianzhengError } from '../core/errors.ts'
 import { HASH_SIZE } from '../core/hash.ts'
 import { type JsonObject, type JsonValue, parseStrictJson } from '../core/json.ts'
@@ -80,10 +80,12 @@ class Reader {
   constructor(value: JsonValue, path: string, code: Code, required: readonly string[], optional: readonly string[] = []) {
     this.#path = path
     this.#code = code
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.getPrototypeOf(value) !== null) throw this.refuse('', 'an object')
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.getPrototypeOf(value) !== null)
+      throw this.refuse('', 'an object')
     this.#object = value as JsonObject
     for (const name of required) if (!(name in this.#object)) throw this.refuse(name, 'a required member')
-    for (const name of Object.keys(this.#object)) if (!required.includes(name) && !optional.includes(name)) throw this.refuse(name, 'no unknown member')
+    for (const name of Object.keys(this.#object))
+      if (!required.includes(name) && !optional.includes(name)) throw this.refuse(name, 'no unknown member')
   }
 
   refuse(name: string, expected: string): LianzhengError {
@@ -173,7 +175,18 @@ function readRoot(from: Reader, count: number): { root?: Bytes } {
 /** Throws `RECEIPT_INVALID` or `JSON_INVALID`. */
 export function parseReceipt(text: string): Receipt {
   const code = 'RECEIPT_INVALID'
-  const members = ['format', 'origin', 'statement', 'disclosures', 'index', 'inclusion', 'seal', 'authority', 'keyTrails', 'checkpoint']
+  const members = [
+    'format',
+    'origin',
+    'statement',
+    'disclosures',
+    'index',
+    'inclusion',
+    'seal',
+    'authority',
+    'keyTrails',
+    'checkpoint'
+  ]
   const from = new Reader(parseStrictJson(text), '', code, members, ['before', 'entered', 'timestamps', 'summary'])
   if (from.text('format') !== RECEIPT_FORMAT) throw from.refuse('format', RECEIPT_FORMAT)
   return {
@@ -210,7 +223,8 @@ function readPart(value: JsonValue, path: string, code: Code): TrailPart {
   const partial = ['from', 'range', 'consistency']
   const from = new Reader(value, path, code, members, ['root', ...partial])
   const given = partial.filter((name) => from.has(name))
-  if (given.length !== 0 && given.length !== partial.length) throw from.refuse('from', '`from`, `range` and `consistency` together')
+  if (given.length !== 0 && given.length !== partial.length)
+    throw from.refuse('from', '`from`, `range` and `consistency` together')
   const count = from.number('count')
   return {
     origin: from.text('origin'),
@@ -219,7 +233,9 @@ function readPart(value: JsonValue, path: string, code: Code): TrailPart {
     proof: from.bytes('proof'),
     count,
     ...readRoot(from, count),
-    ...(given.length === 0 ? {} : { from: from.number('from'), range: from.hashes('range'), consistency: from.hashes('consistency') }),
+    ...(given.length === 0
+      ? {}
+      : { from: from.number('from'), range: from.hashes('range'), consistency: from.hashes('consistency') }),
     entries: from.list('entries', (item, at) => {
       const entry = new Reader(item, at, code, ['index', 'statement', 'disclosures'])
       return { index: entry.number('index'), statement: entry.bytes('statement'), disclosures: entry.strings('disclosures') }

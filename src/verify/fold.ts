@@ -5,7 +5,7 @@
 import { type Bytes, compareBytes, hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { EMPTY_HASH, leafHash, trailKey, trailValue } from '../core/hash.ts'
-import { updateMap } from '../core/map.ts'
+import { type PageSource, updateMap } from '../core/map.ts'
 import { treeRoot } from '../core/merkle.ts'
 import { nextSeal, type Seal } from '../core/seal.ts'
 import { appendTiles, nodesFromTiles } from '../core/tile.ts'
@@ -31,7 +31,8 @@ export interface FoldReader {
   tile(level: number, index: number): Bytes | undefined
   trail(key: Bytes): StoredTrail | undefined
   trailTile(key: Bytes, level: number, index: number): Bytes | undefined
-  page(hash: Bytes): Bytes | undefined
+  /** Pages of the map by hash. */
+  pages: PageSource
 }
 
 export interface FoldEntry {
@@ -59,7 +60,13 @@ export interface Folded {
  * Appends `entries` and the seal that ends the batch. `makeSeal` signs the seal the fold has worked out (the sequencer), or returns the one
  * that was received after comparing it (mirrors, audits). `now` in milliseconds.
  */
-export function fold(head: Head, entries: readonly FoldEntry[], now: number, makeSeal: (seal: Seal) => Bytes, read: FoldReader): Folded {
+export function fold(
+  head: Head,
+  entries: readonly FoldEntry[],
+  now: number,
+  makeSeal: (seal: Seal) => Bytes,
+  read: FoldReader
+): Folded {
   const members = new Map<string, { index: number; leaf: Bytes }[]>()
   for (const [i, { leaf, trails }] of entries.entries()) {
     for (const name of trails) {
@@ -82,7 +89,7 @@ export function fold(head: Head, entries: readonly FoldEntry[], now: number, mak
   const map = updateMap(
     head.seal?.map ?? EMPTY_HASH,
     trails.map(({ key, count, root }): [Bytes, Bytes] => [key, trailValue(count, root)]),
-    (hash) => read.page(hash)
+    read.pages
   )
 
   const size = head.size + entries.length
@@ -90,14 +97,20 @@ export function fold(head: Head, entries: readonly FoldEntry[], now: number, mak
   const sealStatement = makeSeal(seal)
   const sealLeaf = leafHash(sealStatement)
 
-  const { tiles } = appendTiles(head.size, [...entries.map(({ leaf }) => leaf), sealLeaf], ({ level, index }) => read.tile(level, index))
+  const { tiles } = appendTiles(head.size, [...entries.map(({ leaf }) => leaf), sealLeaf], ({ level, index }) =>
+    read.tile(level, index)
+  )
   const fresh = new Map(tiles.map(({ level, index, bytes }) => [`${level}/${index}`, bytes]))
   const root = treeRoot(
     size + 1,
     nodesFromTiles(size + 1, ({ level, index }) => fresh.get(`${level}/${index}`) ?? read.tile(level, index))
   )
   return {
-    head: { size: size + 1, root, seal: { height: seal.height, leaf: sealLeaf, time: seal.time, trails: seal.trails, map: seal.map } },
+    head: {
+      size: size + 1,
+      root,
+      seal: { height: seal.height, leaf: sealLeaf, time: seal.time, trails: seal.trails, map: seal.map }
+    },
     seal,
     sealStatement,
     tiles,
@@ -123,8 +136,9 @@ export class MemoryState implements FoldReader {
   trailTile(key: Bytes, level: number, index: number): Bytes | undefined {
     return this.#trailTiles.get(`${hex(key)}/${level}/${index}`)
   }
-  page(hash: Bytes): Bytes | undefined {
-    return this.#pages.get(hex(hash))
+  readonly pages = (hash: Bytes): Bytes | undefined => this.#pages.get(hex(hash))
+  get pageCount(): number {
+    return this.#pages.size
   }
 
   apply(folded: Folded): void {
@@ -140,8 +154,10 @@ export class MemoryState implements FoldReader {
 
 export function sealDiffers(expected: Seal, found: Seal): LianzhengError | undefined {
   for (const field of ['height', 'size', 'trails'] as const)
-    if (expected[field] !== found[field]) return new LianzhengError('STORE_DISAGREES', { field: `seal.${field}`, expected: String(expected[field]) })
+    if (expected[field] !== found[field])
+      return new LianzhengError('STORE_DISAGREES', { field: `seal.${field}`, expected: String(expected[field]) })
   for (const field of ['prev', 'map'] as const)
-    if (compareBytes(expected[field], found[field]) !== 0) return new LianzhengError('STORE_DISAGREES', { field: `seal.${field}`, expected: hex(expected[field]) })
+    if (compareBytes(expected[field], found[field]) !== 0)
+      return new LianzhengError('STORE_DISAGREES', { field: `seal.${field}`, expected: hex(expected[field]) })
   return undefined
 }

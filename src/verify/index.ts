@@ -1,7 +1,15 @@
 /** `lianzheng/verify`: the offline verifier. No network, no clock of its own, no `node:`. */
-export { parsePolicy, type Policy } from '../core/policy.ts'
+export { type Policy, parsePolicy } from '../core/policy.ts'
 export { admit, checkNfc, type Examined, type ExaminedRecord, examine, matchDisclosures, type Position } from './admit.ts'
 export { type CertificateReport, verifyCertificate } from './certificate.ts'
-export { type Certificate, fileKind, formatCertificate, formatReceipt, parseCertificate, parseReceipt, type Receipt } from './files.ts'
+export {
+  type Certificate,
+  fileKind,
+  formatCertificate,
+  formatReceipt,
+  parseCertificate,
+  parseReceipt,
+  type Receipt
+} from './files.ts'
 export { type GivenFile, type ReceiptReport, verifyReceipt } from './receipt.ts'
 export { exitStatus, STEPS, type Step, type StepName, VERDICT_WORDS, type Verdict } from './verdict.ts'

@@ -5,7 +5,7 @@
  * Nothing here trusts the node that made the file: times come from seals the checkpoint includes, keys from the authority chain under
  * genesis, revocations from key trails under a map that mirrors have re-derived.
  */
-import { base64url, type Bytes, equalBytes, hex } from '../core/bytes.ts'
+import { type Bytes, base64url, equalBytes, hex } from '../core/bytes.ts'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { leafHash, nodeHash, trailKey, trailValue } from '../core/hash.ts'
@@ -17,7 +17,7 @@ import { GENESIS, isRegistryType, type KeyState, MemoryRegistry, nodeKeysAt, typ
 import { decodeSeal, type Seal } from '../core/seal.ts'
 import { decodeStatement, type Statement, verifyStatement } from '../core/statement.ts'
 import { trailRoot } from '../core/trail.ts'
-import { admit, type Examined, examine, type ExaminedRecord, MAX_AHEAD } from './admit.ts'
+import { admit, type Examined, type ExaminedRecord, examine, MAX_AHEAD } from './admit.ts'
 import type { KeyTrail, ProvenEntry, SealEntry } from './files.ts'
 import type { StepName, Steps } from './verdict.ts'
 
@@ -101,11 +101,22 @@ export class Part {
       }
       const result = evaluatePolicy(this.#policy, note, checkpoint, now === undefined ? {} : { now })
       if (result.log === 'verified') steps.good('checkpoint')
-      else if (result.log === 'broken') steps.broken('checkpoint', '账本的签名不成立', 'a signature of the log does not verify', 'SIGNATURE_INVALID')
+      else if (result.log === 'broken')
+        steps.broken('checkpoint', '账本的签名不成立', 'a signature of the log does not verify', 'SIGNATURE_INVALID')
       else steps.unchecked('checkpoint', '链头没有策略所列账本密钥的签名', 'no signature by a log key that the policy lists')
       if (result.brokenLines.length > 0)
-        steps.broken('checkpoint', `签名行不成立：${result.brokenLines.join('、')}`, `signature lines do not verify: ${result.brokenLines.join(', ')}`, 'SIGNATURE_INVALID')
-      if (result.ignored > 0) steps.note('checkpoint', `忽略 ${result.ignored} 行策略未列的签名`, `${result.ignored} signature lines by keys the policy does not list were ignored`)
+        steps.broken(
+          'checkpoint',
+          `签名行不成立：${result.brokenLines.join('、')}`,
+          `signature lines do not verify: ${result.brokenLines.join(', ')}`,
+          'SIGNATURE_INVALID'
+        )
+      if (result.ignored > 0)
+        steps.note(
+          'checkpoint',
+          `忽略 ${result.ignored} 行策略未列的签名`,
+          `${result.ignored} signature lines by keys the policy does not list were ignored`
+        )
       if (result.quorum) steps.good('quorum')
       else steps.unchecked('quorum', '见证机构的签名未达到策略要求', 'the cosignatures do not reach the quorum of the policy')
       return { checkpoint, result }
@@ -122,7 +133,12 @@ export class Part {
       this.#steps.good(step)
       return true
     }
-    this.#steps.broken(step, `包含证明不成立（${what}，第 ${index} 条）`, `inclusion proof does not hold (${what}, index ${index})`, 'PROOF_INVALID')
+    this.#steps.broken(
+      step,
+      `包含证明不成立（${what}，第 ${index} 条）`,
+      `inclusion proof does not hold (${what}, index ${index})`,
+      'PROOF_INVALID'
+    )
     return false
   }
 
@@ -133,8 +149,10 @@ export class Part {
         const statement = decodeStatement(entry.statement)
         const seal = decodeSeal(statement)
         const included = this.includes('seal', entry.index, entry.statement, entry.inclusion, 'seal')
-        if (statement.aud !== this.#input.origin) throw new LianzhengError('WRONG_LOG', { field: 'seal.aud', expected: this.#input.origin })
-        if (seal.size !== entry.index) throw new LianzhengError('STATEMENT_FORM', { field: 'seal.size', expected: String(entry.index) })
+        if (statement.aud !== this.#input.origin)
+          throw new LianzhengError('WRONG_LOG', { field: 'seal.aud', expected: this.#input.origin })
+        if (seal.size !== entry.index)
+          throw new LianzhengError('STATEMENT_FORM', { field: 'seal.size', expected: String(entry.index) })
         if (included) this.#checkSealNote(entry, statement.leaf)
         this.seals.push({ ...seal, index: entry.index, leaf: statement.leaf, statement })
       } catch (error) {
@@ -143,17 +161,23 @@ export class Part {
     }
     const last = this.seals.at(-1)
     if (last === undefined || last.index !== checkpoint.size - 1 || this.#input.seal.index !== last.index)
-      this.#steps.broken('seal', '链头的最后一条不是所示的封印', 'the last leaf of the checkpoint is not the seal shown', 'STATEMENT_FORM')
+      this.#steps.broken(
+        'seal',
+        '链头的最后一条不是所示的封印',
+        'the last leaf of the checkpoint is not the seal shown',
+        'STATEMENT_FORM'
+      )
     this.seals.sort((a, b) => a.index - b.index)
     for (const [i, seal] of this.seals.entries()) {
       const before = this.seals[i - 1]
       if (before === undefined) continue
       if (before.index === seal.index) {
-        if (!equalBytes(before.leaf, seal.leaf)) this.#steps.broken('seal', `第 ${seal.index} 条有两个封印`, `two seals at index ${seal.index}`)
+        if (!equalBytes(before.leaf, seal.leaf))
+          this.#steps.broken('seal', `第 ${seal.index} 条有两个封印`, `two seals at index ${seal.index}`)
       } else if (
         seal.height <= before.height ||
         seal.time <= before.time ||
-        seal.height - before.height > seal.index - before.index ||
+        2 * (seal.height - before.height) > seal.index - before.index || // No seal without a record (formats.md §6).
         seal.trails < before.trails ||
         (seal.height === before.height + 1) !== equalBytes(seal.prev, before.leaf)
       ) {
@@ -169,8 +193,17 @@ export class Part {
     const own = parseCheckpoint(note.text)
     const root = rootEndingAt(entry.index, leaf, entry.inclusion, this.checkpoint!.size)
     const result = evaluatePolicy(this.#policy, note, own)
-    if (own.origin !== this.#input.origin || own.size !== entry.index + 1 || root === undefined || !equalBytes(own.root, root) || result.log === 'broken')
-      throw new LianzhengError('CHECKPOINT_INVALID', { field: 'seal.checkpoint', expected: `a note whose last leaf is ${entry.index}` })
+    if (
+      own.origin !== this.#input.origin ||
+      own.size !== entry.index + 1 ||
+      root === undefined ||
+      !equalBytes(own.root, root) ||
+      result.log === 'broken'
+    )
+      throw new LianzhengError('CHECKPOINT_INVALID', {
+        field: 'seal.checkpoint',
+        expected: `a note whose last leaf is ${entry.index}`
+      })
   }
 
   /** Bounds on the time of the last seal before an index, from genesis and the seals shown. */
@@ -216,7 +249,11 @@ export class Part {
     let previous = -1
     for (const { index, statement: bytes, inclusion } of this.#input.authority) {
       if (index <= previous || index >= checkpoint.size - 1 || (previous === -1 && index !== 0))
-        return steps.broken('authority', `授权链在第 ${index} 条次序不对`, `the chain of authority is out of order at index ${index}`)
+        return steps.broken(
+          'authority',
+          `授权链在第 ${index} 条次序不对`,
+          `the chain of authority is out of order at index ${index}`
+        )
       previous = index
       if (!this.includes('authority', index, bytes, inclusion, 'authority')) return
       try {
@@ -227,9 +264,19 @@ export class Part {
           return steps.broken('authority', `第 ${index} 条在所证记录之后`, `index ${index} stands after the record shown`)
         if (index === 0) this.#genesisIat = examined.statement.iat
         const { key, change, undecided } = admit(examined, this.#position(index))
-        if (undecided) steps.unchecked('authority', `无法判断第 ${index} 条签署时密钥是否在有效期内`, `cannot tell whether the key of index ${index} was within its dates`)
+        if (undecided)
+          steps.unchecked(
+            'authority',
+            `无法判断第 ${index} 条签署时密钥是否在有效期内`,
+            `cannot tell whether the key of index ${index} was within its dates`
+          )
         if (!verifyStatement(examined.statement, key.key))
-          return steps.broken('authority', `第 ${index} 条签名不成立`, `the signature of index ${index} does not verify`, 'SIGNATURE_INVALID')
+          return steps.broken(
+            'authority',
+            `第 ${index} 条签名不成立`,
+            `the signature of index ${index} does not verify`,
+            'SIGNATURE_INVALID'
+          )
         this.registry.commit(change)
         this.#examined.set(index, examined)
       } catch (error) {
@@ -243,25 +290,42 @@ export class Part {
   #checkSeals(): void {
     const steps = this.#steps
     const meta = this.registry.meta
-    if (meta === undefined) return steps.unchecked('seal', '没有创世记录，无法核对封印密钥', 'without genesis the key of the seals is unknown')
+    if (meta === undefined)
+      return steps.unchecked('seal', '没有创世记录，无法核对封印密钥', 'without genesis the key of the seals is unknown')
     for (const { index, statement } of this.seals) {
-      if (statement.iss !== meta.operator) steps.broken('seal', `封印不是运行机构所签（第 ${index} 条）`, `seal not by the operator (index ${index})`, 'ORGANISATION_MISMATCH')
-      if (!verifyStatement(statement, nodeKeysAt(meta, index).statement)) steps.broken('seal', `封印签名不成立（第 ${index} 条）`, `signature of the seal does not verify (index ${index})`, 'SIGNATURE_INVALID')
+      if (statement.iss !== meta.operator)
+        steps.broken(
+          'seal',
+          `封印不是运行机构所签（第 ${index} 条）`,
+          `seal not by the operator (index ${index})`,
+          'ORGANISATION_MISMATCH'
+        )
+      if (!verifyStatement(statement, nodeKeysAt(meta, index).statement))
+        steps.broken(
+          'seal',
+          `封印签名不成立（第 ${index} 条）`,
+          `signature of the seal does not verify (index ${index})`,
+          'SIGNATURE_INVALID'
+        )
     }
     steps.good('seal')
   }
 
   /** What rests on the map rests on mirrors: without them it could not be checked. */
   requireMirrors(step: StepName): void {
-    if (this.mirrors === undefined) this.#steps.unchecked(step, '策略没有说明镜像要求', 'the policy does not say what the trails rest on')
-    else if (!this.mirrors) this.#steps.unchecked(step, '没有策略要求的镜像机构签名', 'the mirrors that the policy asks for have not cosigned')
+    if (this.mirrors === undefined)
+      this.#steps.unchecked(step, '策略没有说明镜像要求', 'the policy does not say what the trails rest on')
+    else if (!this.mirrors)
+      this.#steps.unchecked(step, '没有策略要求的镜像机构签名', 'the mirrors that the policy asks for have not cosigned')
   }
 
   /** Presence of (count, root) for a trail under the seal's map, or its absence for count 0. */
   inMap(name: string, count: number, root: Bytes | undefined, proof: Bytes): boolean {
     const map = this.seal?.map
     if (map === undefined) return false
-    return count === 0 || root === undefined ? checkAbsence(map, trailKey(name), proof) : checkPresence(map, trailKey(name), trailValue(count, root), proof)
+    return count === 0 || root === undefined
+      ? checkAbsence(map, trailKey(name), proof)
+      : checkPresence(map, trailKey(name), trailValue(count, root), proof)
   }
 
   #checkKeyTrails(): void {
@@ -281,7 +345,7 @@ export class Part {
         steps.error('keyTrails', error, `key:${kid} `, `key:${kid} `)
       }
     }
-    for (const entry of this.#examined.values()) this.#requireKeyTrail(entry.statement.kid, this.#input.authority.find(({ statement }) => equalBytes(statement, entry.statement.bytes))!.index)
+    for (const [index, { statement }] of this.#examined) this.#requireKeyTrail(statement.kid, index)
   }
 
   #readKeyTrail(trail: KeyTrail, name: string): Revocation[] {
@@ -293,8 +357,10 @@ export class Part {
     let registered: number | undefined
     for (const { index, statement: given } of trail.entries) {
       const known = authority.get(index)
-      if ((given === undefined) === (known === undefined)) throw refuse(`entries[${members.length}].statement`, 'a statement where `authority` has none')
-      if (index >= this.checkpoint!.size - 1 || index <= (members.at(-1)?.index ?? -1)) throw refuse(`entries[${members.length}].index`, 'increasing indexes below the seal')
+      if ((given === undefined) === (known === undefined))
+        throw refuse(`entries[${members.length}].statement`, 'a statement where `authority` has none')
+      if (index >= this.checkpoint!.size - 1 || index <= (members.at(-1)?.index ?? -1))
+        throw refuse(`entries[${members.length}].index`, 'increasing indexes below the seal')
       const examined: Examined = this.#examined.get(index) ?? examine(given ?? known!)
       if (examined.kind === 'seal' || !examined.statement.trails.includes(name) || examined.statement.aud !== this.#input.origin)
         throw refuse(`entries[${members.length}]`, `an entry of ${name}`)
@@ -304,13 +370,18 @@ export class Part {
         revocations.push({ index, compromisedSince: examined.body.compromisedSince as number | undefined })
     }
     for (const [index, { statement }] of this.#examined)
-      if (statement.trails.includes(name) && !members.some((member) => member.index === index)) throw refuse('entries', `the entry at index ${index}`)
+      if (statement.trails.includes(name) && !members.some((member) => member.index === index))
+        throw refuse('entries', `the entry at index ${index}`)
     if (trail.count > 0 && !equalBytes(trailRoot(members), trail.root!)) throw refuse('root', hex(trailRoot(members)))
-    if (!this.inMap(name, trail.count, trail.root, trail.proof)) throw refuse('proof', trail.count === 0 ? 'a proof that the trail is empty' : 'a proof of the trail under the seal')
+    if (!this.inMap(name, trail.count, trail.root, trail.proof))
+      throw refuse('proof', trail.count === 0 ? 'a proof that the trail is empty' : 'a proof of the trail under the seal')
     const key = this.registry.key(trail.kid)
     const genesis = key !== undefined && key.registered === 0
     if (key === undefined || registered !== (genesis ? undefined : key.registered))
-      throw new LianzhengError('KEY_ALREADY_REGISTERED', { field: 'entries', expected: 'the registration in `authority`, first and alone' })
+      throw new LianzhengError('KEY_ALREADY_REGISTERED', {
+        field: 'entries',
+        expected: 'the registration in `authority`, first and alone'
+      })
     return revocations
   }
 
@@ -318,14 +389,25 @@ export class Part {
   #requireKeyTrail(kid: Bytes, index: number): void {
     const steps = this.#steps
     const name = base64url(kid)
-    if (!this.#revocations.has(name)) return steps.unchecked('keyTrails', `缺少密钥轨迹 key:${name}`, `key trail missing: key:${name}`)
+    if (!this.#revocations.has(name))
+      return steps.unchecked('keyTrails', `缺少密钥轨迹 key:${name}`, `key trail missing: key:${name}`)
     const revocations = this.#revocations.get(name)
     if (revocations === undefined) return
     const entered = this.sealAfter(index)?.time
     for (const { index: revoked, compromisedSince } of revocations) {
-      if (revoked < index) steps.broken('keyTrails', `密钥在第 ${revoked} 条已吊销，却签署了第 ${index} 条`, `the key was revoked at index ${revoked} and signed index ${index}`, 'KEY_REVOKED')
+      if (revoked < index)
+        steps.broken(
+          'keyTrails',
+          `密钥在第 ${revoked} 条已吊销，却签署了第 ${index} 条`,
+          `the key was revoked at index ${revoked} and signed index ${index}`,
+          'KEY_REVOKED'
+        )
       else if (compromisedSince !== undefined && (entered === undefined || entered >= compromisedSince * 1000))
-        steps.unchecked('keyTrails', `密钥在第 ${index} 条进入账本时可能已经失密`, `the key may have been compromised when index ${index} entered`)
+        steps.unchecked(
+          'keyTrails',
+          `密钥在第 ${index} 条进入账本时可能已经失密`,
+          `the key may have been compromised when index ${index} entered`
+        )
     }
   }
 
@@ -356,14 +438,24 @@ export class Part {
     try {
       if (examined.type.type === GENESIS && index !== 0) throw new LianzhengError('GENESIS_MISPLACED', { at: index })
       const { key, undecided } = admit(examined, this.#position(index))
-      if (undecided) steps.unchecked('statement', `${at[0]}无法判断签署时密钥是否在有效期内`, `${at[1]}cannot tell whether the key was within its dates`)
+      if (undecided)
+        steps.unchecked(
+          'statement',
+          `${at[0]}无法判断签署时密钥是否在有效期内`,
+          `${at[1]}cannot tell whether the key was within its dates`
+        )
       if (!verifyStatement(examined.statement, key.key)) throw new LianzhengError('SIGNATURE_INVALID')
       this.#requireKeyTrail(examined.statement.kid, index)
       steps.good('statement')
       return { record: examined, key }
     } catch (error) {
       const missing = error instanceof LianzhengError && error.code === 'KEY_NOT_REGISTERED' && this.registry.meta === undefined
-      if (missing) steps.unchecked('statement', `${at[0]}授权链不成立，签署人不明`, `${at[1]}without a chain of authority the signer is unknown`)
+      if (missing)
+        steps.unchecked(
+          'statement',
+          `${at[0]}授权链不成立，签署人不明`,
+          `${at[1]}without a chain of authority the signer is unknown`
+        )
       else steps.error(error instanceof LianzhengError && error.code === 'CLASS_NOT_HELD' ? 'schema' : 'statement', error, ...at)
       return { record: examined, key: undefined }
     }
@@ -374,8 +466,13 @@ export class Part {
     try {
       const statement = decodeStatement(bytes)
       const key = this.registry.key(statement.kid)
-      if (key === undefined || !verifyStatement(statement, key.key)) throw new LianzhengError(key === undefined ? 'KEY_NOT_REGISTERED' : 'SIGNATURE_INVALID')
-      this.#steps.unchecked('statement', `第 ${index} 条签名成立，类型未知`, `index ${index}: the signature verifies, the type is unknown`)
+      if (key === undefined || !verifyStatement(statement, key.key))
+        throw new LianzhengError(key === undefined ? 'KEY_NOT_REGISTERED' : 'SIGNATURE_INVALID')
+      this.#steps.unchecked(
+        'statement',
+        `第 ${index} 条签名成立，类型未知`,
+        `index ${index}: the signature verifies, the type is unknown`
+      )
     } catch (error) {
       this.#steps.error('statement', error, `第 ${index} 条：`, `index ${index}: `)
     }

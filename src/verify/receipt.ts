@@ -4,8 +4,8 @@
  */
 import type { Bytes } from '../core/bytes.ts'
 import { hex } from '../core/bytes.ts'
-import { type Policy, splitViewTolerance } from '../core/policy.ts'
 import { nodeNameOf } from '../core/keys.ts'
+import { type Policy, splitViewTolerance } from '../core/policy.ts'
 import { parseReceipt, type Receipt } from './files.ts'
 import { Part } from './part.ts'
 import { checkDisclosures, namedDigests, type ShownRecord, showRecord } from './shown.ts'
@@ -59,7 +59,18 @@ export interface ReceiptReport {
 }
 
 const RECEIPT_STEPS = [
-  'policy', 'checkpoint', 'quorum', 'seal', 'inclusion', 'authority', 'keyTrails', 'statement', 'schema', 'disclosures', 'files', 'timestamps'
+  'policy',
+  'checkpoint',
+  'quorum',
+  'seal',
+  'inclusion',
+  'authority',
+  'keyTrails',
+  'statement',
+  'schema',
+  'disclosures',
+  'files',
+  'timestamps'
 ] as const
 
 /** Throws `RECEIPT_INVALID` or `JSON_INVALID` for what is no receipt; everything else is a verdict. */
@@ -74,25 +85,43 @@ export function verifyParsedReceipt(receipt: Receipt, policy: Policy, options: V
   const record = part.checkpoint === undefined ? undefined : checkPlace(receipt, part, steps)
 
   const disclosures = record === undefined ? [] : checkDisclosures(record, receipt.index, receipt.disclosures, steps)
-  if (record === undefined && receipt.disclosures.length > 0) steps.unchecked('disclosures', '记录不能读取', 'the record cannot be read')
+  if (record === undefined && receipt.disclosures.length > 0)
+    steps.unchecked('disclosures', '记录不能读取', 'the record cannot be read')
   const files = checkFiles(record?.body, options.files ?? [], steps)
-  for (const { type } of receipt.timestamps) steps.note('timestamps', `附有 ${type} 时间戳，未给出其权威机构，不计入`, `a ${type} timestamp is attached; its authority was not given and it does not count`)
+  for (const { type } of receipt.timestamps)
+    steps.note(
+      'timestamps',
+      `附有 ${type} 时间戳，未给出其权威机构，不计入`,
+      `a ${type} timestamp is attached; its authority was not given and it does not count`
+    )
 
   const shown = record === undefined ? undefined : showRecord(record, receipt.index, disclosures)
   const vouching = vouchingOf(part, policy, receipt.origin)
   const enteredTime = receipt.entered === undefined ? undefined : part.sealAfter(receipt.index)?.time
   flagLateProof(part, steps, enteredTime)
   const overall = steps.overall()
-  return { kind: 'receipt', overall, headline: headline(overall, vouching, enteredTime, shown, files, steps), steps: steps.list(), record: shown, vouching, enteredTime, files }
+  return {
+    kind: 'receipt',
+    overall,
+    headline: headline(overall, vouching, enteredTime, shown, files, steps),
+    steps: steps.list(),
+    record: shown,
+    vouching,
+    enteredTime,
+    files
+  }
 }
 
 /** The statement stands at its index below the seal, between `before` and `entered` where they are given. */
 function checkPlace(receipt: Receipt, part: Part, steps: Steps) {
   const { index, seal, before, entered } = receipt
-  if (index >= seal.index) steps.broken('inclusion', '记录不在封印之前', 'the record does not stand below the seal', 'PROOF_INVALID')
+  if (index >= seal.index)
+    steps.broken('inclusion', '记录不在封印之前', 'the record does not stand below the seal', 'PROOF_INVALID')
   else part.includes('inclusion', index, receipt.statement, receipt.inclusion, 'statement')
-  if (before !== undefined && before.index >= index) steps.broken('seal', '“before” 封印不在记录之前', 'the seal `before` does not stand below the record')
-  if (entered !== undefined && entered.index <= index) steps.broken('seal', '“entered” 封印不在记录之后', 'the seal `entered` does not stand above the record')
+  if (before !== undefined && before.index >= index)
+    steps.broken('seal', '“before” 封印不在记录之前', 'the seal `before` does not stand below the record')
+  if (entered !== undefined && entered.index <= index)
+    steps.broken('seal', '“entered” 封印不在记录之后', 'the seal `entered` does not stand above the record')
   if (before !== undefined && entered !== undefined && !part.adjacent(before.index, entered.index))
     steps.broken('seal', '前后两个封印之间另有封印', 'another seal lies between `before` and `entered`')
   return part.checkRecord(receipt.statement, index)?.record
@@ -110,7 +139,12 @@ function checkFiles(body: unknown, files: readonly GivenFile[], steps: Steps): R
   const named = namedDigests(body)
   return files.map(({ name, sha256, sm3 }) => {
     const wrong = named.size === 0 || !(named.has(`sha256-${hex(sha256)}`) || (sm3 !== undefined && named.has(`sm3-${hex(sm3)}`)))
-    if (wrong) steps.broken('files', `文件 ${name} 与记录的摘要不同：是文件不同，不是账本不同`, `file ${name} matches no digest of the record: the file differs, not the ledger`)
+    if (wrong)
+      steps.broken(
+        'files',
+        `文件 ${name} 与记录的摘要不同：是文件不同，不是账本不同`,
+        `file ${name} matches no digest of the record: the file differs, not the ledger`
+      )
     else steps.good('files', `文件 ${name} 与记录的摘要一致`, `file ${name} has a digest of the record`)
     return { name, sha256: hex(sha256), matches: !wrong }
   })
@@ -142,15 +176,26 @@ export function flagLateProof(part: Part, steps: Steps, time: number | undefined
   const proven = part.policyResult?.provenTime
   const claimed = time ?? part.seal?.time
   if (proven !== undefined && claimed !== undefined && claimed > (proven + 300) * 1000)
-    steps.note('seal', '封印声称的时间晚于见证机构证明的时间 300 秒以上', 'the seal claims a time more than 300 s later than the cosigners prove')
+    steps.note(
+      'seal',
+      '封印声称的时间晚于见证机构证明的时间 300 秒以上',
+      'the seal claims a time more than 300 s later than the cosigners prove'
+    )
 }
 
-/** A time for reading: UTC to the second. */
+/** A time for reading, in the time zone of China, to the second. */
 export function isoTime(ms: number | undefined): string {
-  return ms === undefined ? '?' : `${new Date(ms).toISOString().slice(0, 19)}Z`
+  return ms === undefined ? '?' : `${new Date(ms + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ')} +08:00`
 }
 
-function headline(overall: Verdict, vouching: Vouching | undefined, enteredTime: number | undefined, record: ShownRecord | undefined, files: ReceiptReport['files'], steps: Steps): Words {
+function headline(
+  overall: Verdict,
+  vouching: Vouching | undefined,
+  enteredTime: number | undefined,
+  record: ShownRecord | undefined,
+  files: ReceiptReport['files'],
+  steps: Steps
+): Words {
   const zh: string[] = [VERDICT_WORDS[overall].zh]
   const en: string[] = [VERDICT_WORDS[overall].en]
   if (steps.verdict('files') === 'broken') {

@@ -1,5 +1,5 @@
 /** What a verified record says, in the form people and programs read: open fields, disclosed values, and the names of fields not shown. */
-import { base64url, type Bytes, hex } from '../core/bytes.ts'
+import { type Bytes, base64url, hex } from '../core/bytes.ts'
 import type { Disclosure } from '../core/disclosure.ts'
 import type { Body } from '../records/define.ts'
 import { bodyToJson } from '../records/define.ts'

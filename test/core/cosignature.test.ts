@@ -91,8 +91,8 @@ describe('worked example: log and witness', () => {
 })
 
 describe('ML-DSA-44, as Go makes it', () => {
-  // SHA-256 of the vkey and of the line that filippo.io/mldsa signs deterministically from a seed of equal bytes; both lines in one note were
-  // opened by github.com/transparency-dev/formats. The first is the log's own: key name = origin, timestamp 0.
+  // SHA-256 of the vkey and of the line that filippo.io/mldsa signs deterministically from a seed of equal bytes; both lines in
+  // one note were opened by github.com/transparency-dev/formats. The first is the log's own: key name = origin, timestamp 0.
   test.each([
     [
       1,

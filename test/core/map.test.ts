@@ -464,6 +464,16 @@ describe('updates', () => {
     expect(updateMap(EMPTY_HASH, [], nothing)).toEqual({ ...none, root: EMPTY_HASH })
   })
 
+  test('supersede the page of a map of one key', () => {
+    const { root } = built(entriesFor(1))
+    for (const change of [
+      [keyFor(0), valueFor('new')],
+      [keyFor(1), valueFor(1)]
+    ] satisfies MapChange[]) {
+      expect(updateMap(root, [change], built(entriesFor(1)).pages.read).superseded.map(hex)).toEqual([hex(root)])
+    }
+  })
+
   test('let the later change of a key win and count it once', () => {
     const update = updateMap(EMPTY_HASH, [[keyFor(1), valueFor(1)], ...entriesFor(2), [keyFor(1), valueFor(3)]], nothing)
     expect(update.added).toBe(2)
@@ -564,6 +574,16 @@ describe('pages', () => {
     }
   })
 
+  test('that end early are refused at their end', () => {
+    for (const { hash, bytes } of stored) {
+      const refusal = {
+        code: 'STORE_CORRUPT',
+        detail: { field: 'page', at: hex(hash), offset: bytes.length - 1, expected: '32 more bytes' }
+      }
+      expect(() => decodePage(bytes.subarray(0, -1), hash)).toThrow(expect.objectContaining(refusal))
+    }
+  })
+
   test('of arbitrary bytes are refused', () => {
     const node = fc.oneof(
       fc.integer({ min: 0, max: 7 }).map((tag) => Uint8Array.of(tag)),
@@ -608,6 +628,7 @@ describe('pages', () => {
     bytes: concat(Uint8Array.of(index % 4), left.bytes, right.bytes)
   })
   const decode = (window: number, { hash, bytes }: Part) => codeOf(() => decodePage(concat(Uint8Array.of(window), bytes), hash))
+  const tagged = (tag: number, { hash, bytes }: Part): Part => ({ hash, bytes: concat(Uint8Array.of(tag), bytes.subarray(1)) })
   const far = reference(valueFor('far'))
 
   test.each<{ what: string; window: number; top: Part; verdict: string }>([
@@ -633,6 +654,8 @@ describe('pages', () => {
       top: inner(5, inner(6, leaf(5), far), far),
       verdict: refused
     },
+    { what: 'the same beside a reference', window: 1, top: inner(5, inner(6, far, leaf(5, 6)), far), verdict: refused },
+    { what: 'a tag past the window', window: 1, top: tagged(6, inner(10, far, far)), verdict: refused },
     { what: 'a reference alone', window: 1, top: far, verdict: refused },
     { what: 'a reference alone in the last window', window: 64, top: far, verdict: refused },
     { what: 'a leaf alone in a window of branches', window: 0, top: leaf(), verdict: refused },

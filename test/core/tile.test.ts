@@ -310,6 +310,16 @@ describe('growing', () => {
     ])
   })
 
+  test('appending again from an earlier size, over tiles that have grown since, gives the same', () => {
+    const stored = new Stored()
+    stored.append(all)
+    for (const size of [1, 255, 256, 257, 700, 1023, 1099]) {
+      const again = appendTiles(size, all.slice(size), stored.read).tiles
+      expect(again.length).toBeGreaterThan(0)
+      for (const { level, index, bytes } of again) expect(bytes).toEqual(stored.tiles.get(`${level}/${index}`))
+    }
+  })
+
   test('nothing appended, nothing changed', () => {
     expect(appendTiles(300, [], notStored)).toEqual({ tiles: [], size: 300 })
   })

@@ -338,6 +338,25 @@ describe('partial listings', () => {
     expect(held).toEqual([])
   })
 
+  test('a tree whose members are not in log order is refused, though it hashes to its root', () => {
+    const [a, b, c] = members as [TrailMember, TrailMember, TrailMember]
+    for (const [shown, ordered] of [
+      [[a, b, c], true],
+      [[a, c, b], false],
+      [[a, b, b], false]
+    ] as const) {
+      const root = naiveRoot(shown.map(trailLeafHash))
+      const proved = checkPartial({ from: 0, range: [], members: shown, count: 3, root, consistency: [] })
+      expect(proved).toEqual(ordered ? { rootFrom: EMPTY_HASH, rootTo: root } : undefined)
+    }
+  })
+
+  test('members of a trail said to be empty are refused', () => {
+    const empty = { count: 0, root: EMPTY_HASH, consistency: [] }
+    expect(checkPartial({ ...empty, from: 0, range: [], members: members.slice(0, 1) })).toBeUndefined()
+    expect(checkPartial({ ...empty, from: 1, range: [hashes[0]!], members: [] })).toBeUndefined()
+  })
+
   test('t = 0 shows nothing of a trail that has members, and all of one that has none', () => {
     const none = { from: 0, range: [], members: [], consistency: [] }
     expect(checkPartial({ ...none, count: 0, root: EMPTY_HASH })).toEqual({ rootFrom: EMPTY_HASH, rootTo: EMPTY_HASH })

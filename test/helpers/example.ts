@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * The example that the opening comment of a format file shows, as text with a last newline: the lines of the form ` *     …` after the line that
- * begins with `Example`, with the blank lines between them.
+ * The example that the opening comment of a format file shows, as text with a last newline: the lines of the form ` *     …`
+ * after the line that begins with `Example`, with the blank lines between them.
  */
 export function exampleIn(file: string): string {
   const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')

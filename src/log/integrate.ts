@@ -1,0 +1,77 @@
+/** A fold's result as the writes of one atomic batch: entries, disclosures, indexes, tiles, trails, map, registry, seal, head. */
+import { type Bytes, concat, u64 } from '../core/bytes.ts'
+import type { KeyState, RegistryMeta } from '../core/registry.ts'
+import type { Statement } from '../core/statement.ts'
+import {
+  ctiKey,
+  disclosuresKey,
+  entryKey,
+  FORMAT_KEY,
+  HEAD_KEY,
+  keyStateKey,
+  leafKey,
+  pageKey,
+  REGISTRY_KEY,
+  STORE_VERSION,
+  sealKey,
+  supersededKey,
+  tileKey,
+  trailStateKey,
+  trailTileKey
+} from '../store/layout.ts'
+import { put, remove, type Write } from '../store/store.ts'
+import { encodeValue } from '../store/values.ts'
+import type { Folded } from '../verify/fold.ts'
+
+export interface BatchEntry {
+  statement: Statement
+  disclosures: readonly Bytes[]
+}
+
+export interface Batch {
+  origin: string
+  /** Index of the first entry; the seal follows the last. */
+  start: number
+  entries: readonly BatchEntry[]
+  seal: Statement
+  folded: Folded
+  /** Undefined where the batch left the registry as it was. */
+  meta: RegistryMeta | undefined
+  keys: readonly KeyState[]
+  /** Superseded pages that no published head needs any longer, with the heights they were listed under. */
+  garbage: readonly { height: number; hashes: readonly Bytes[] }[]
+}
+
+export function writesOf(batch: Batch): Write[] {
+  const { start, entries, folded, garbage } = batch
+  const writes: Write[] = []
+  if (start === 0) writes.push(put(FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin: batch.origin })))
+  for (const [i, { statement, disclosures }] of entries.entries()) {
+    writes.push(...entryWrites(start + i, statement))
+    if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), encodeValue(disclosures)))
+  }
+  const sealIndex = start + entries.length
+  writes.push(...entryWrites(sealIndex, batch.seal))
+  writes.push(put(sealKey(folded.seal.height), concat(u64(sealIndex), u64(folded.seal.time))))
+  for (const { level, index, bytes } of folded.tiles) writes.push(put(tileKey(level, index), bytes))
+  for (const { key, name, count, root, tiles } of folded.trails) {
+    writes.push(put(trailStateKey(key), encodeValue({ name, count, root })))
+    for (const { level, index, bytes } of tiles) writes.push(put(trailTileKey(key, level, index), bytes))
+  }
+  // Deletes first: a page may come back under the same hash only within one batch, and then it must stay.
+  for (const { height, hashes } of garbage) {
+    for (const hash of hashes) writes.push(remove(pageKey(hash)))
+    writes.push(remove(supersededKey(height)))
+  }
+  for (const { hash, bytes } of folded.pages) writes.push(put(pageKey(hash), bytes))
+  if (folded.superseded.length > 0) writes.push(put(supersededKey(folded.seal.height), concat(...folded.superseded)))
+  if (batch.meta !== undefined) writes.push(put(REGISTRY_KEY, encodeValue(batch.meta)))
+  for (const state of batch.keys) writes.push(put(keyStateKey(state.kid), encodeValue(state)))
+  writes.push(put(HEAD_KEY, encodeValue(folded.head)))
+  return writes
+}
+
+function entryWrites(index: number, statement: Statement): Write[] {
+  const at = u64(index)
+  return [put(entryKey(index), statement.bytes), put(leafKey(statement.leaf), at), put(ctiKey(statement.kid, statement.cti), at)]
+}

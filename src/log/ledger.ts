@@ -1,0 +1,159 @@
+/** One log's store, read: typed access to what `integrate` writes. It is what the fold, the registry and the readers look things up in. */
+import { type Bytes, base64url, fromU64 } from '../core/bytes.ts'
+import { FatalError, LianzhengError } from '../core/errors.ts'
+import { PageCache } from '../core/map.ts'
+import type { ReadNodes } from '../core/merkle.ts'
+import type { KeyState, Registry, RegistryMeta } from '../core/registry.ts'
+import { nodesFromTiles } from '../core/tile.ts'
+import {
+  ctiKey,
+  disclosuresKey,
+  entryKey,
+  FORMAT_KEY,
+  HEAD_KEY,
+  keyStateKey,
+  leafKey,
+  NOTE_KEY,
+  pageKey,
+  REGISTRY_KEY,
+  STORE_VERSION,
+  sealKey,
+  tileKey,
+  trailStateKey,
+  trailTileKey
+} from '../store/layout.ts'
+import type { Store } from '../store/store.ts'
+import { decodeValue } from '../store/values.ts'
+import { type FoldReader, type Head, NO_HEAD, type StoredTrail } from '../verify/fold.ts'
+
+/** Decoded pages kept in memory: about 7 kB each (measured). */
+const PAGES_KEPT = 4_096
+/** Registered keys kept in memory. */
+const KEYS_KEPT = 10_000
+
+export interface StoreFormat {
+  version: number
+  origin: string
+}
+
+export class Ledger implements FoldReader, Registry {
+  readonly store: Store
+  readonly pages: PageCache
+  readonly #keys = new Map<string, KeyState | undefined>()
+  #meta: RegistryMeta | undefined
+
+  constructor(store: Store) {
+    this.store = store
+    this.pages = new PageCache((hash) => store.get(pageKey(hash)), PAGES_KEPT)
+  }
+
+  format(): StoreFormat | undefined {
+    const bytes = this.store.get(FORMAT_KEY)
+    const format = bytes === undefined ? undefined : decodeValue<StoreFormat>(bytes, 'm format')
+    if (format !== undefined && format.version > STORE_VERSION)
+      throw new FatalError('STORE_VERSION', { expected: `at most ${STORE_VERSION}` })
+    return format
+  }
+
+  readHead(): Head {
+    const bytes = this.store.get(HEAD_KEY)
+    return bytes === undefined ? NO_HEAD : decodeValue<Head>(bytes, 'm head')
+  }
+
+  note(): string | undefined {
+    const bytes = this.store.get(NOTE_KEY)
+    return bytes === undefined ? undefined : new TextDecoder().decode(bytes)
+  }
+
+  entry(index: number): Bytes | undefined {
+    return this.store.get(entryKey(index))
+  }
+
+  /** Throws `STORE_CORRUPT` for an entry that the head says is there and is not. */
+  requireEntry(index: number): Bytes {
+    const bytes = this.entry(index)
+    if (bytes === undefined) throw new LianzhengError('STORE_CORRUPT', { field: 'e', at: index })
+    return bytes
+  }
+
+  disclosures(index: number): Bytes[] {
+    const bytes = this.store.get(disclosuresKey(index))
+    return bytes === undefined ? [] : decodeValue<Bytes[]>(bytes, `d ${index}`)
+  }
+
+  #index(key: Bytes): number | undefined {
+    const bytes = this.store.get(key)
+    return bytes === undefined || bytes.length !== 8 ? undefined : fromU64(bytes)
+  }
+  indexOfLeaf(leaf: Bytes): number | undefined {
+    return this.#index(leafKey(leaf))
+  }
+  indexOfCti(kid: Bytes, cti: Bytes): number | undefined {
+    return this.#index(ctiKey(kid, cti))
+  }
+
+  seal(height: number): { index: number; time: number } | undefined {
+    const bytes = this.store.get(sealKey(height))
+    if (bytes === undefined || bytes.length !== 16) return undefined
+    return { index: fromU64(bytes)!, time: fromU64(bytes, 8)! }
+  }
+
+  /** The first seal above an index, of those up to `top`: where the entry entered. Heights are searched by halves. */
+  sealAfter(index: number, top: number): { height: number; index: number; time: number } | undefined {
+    let low = 0
+    let high = top + 1
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const seal = this.seal(middle)
+      if (seal === undefined) throw new LianzhengError('STORE_CORRUPT', { field: 's', at: middle })
+      if (seal.index > index) high = middle
+      else low = middle + 1
+    }
+    return low > top ? undefined : { height: low, ...this.seal(low)! }
+  }
+
+  tile(level: number, index: number): Bytes | undefined {
+    return this.store.get(tileKey(level, index))
+  }
+  nodes(size: number): ReadNodes {
+    return nodesFromTiles(size, ({ level, index }) => this.tile(level, index))
+  }
+  trail(key: Bytes): StoredTrail | undefined {
+    const bytes = this.store.get(trailStateKey(key))
+    return bytes === undefined ? undefined : decodeValue<StoredTrail>(bytes, `t ${base64url(key)}`)
+  }
+  trailTile(key: Bytes, level: number, index: number): Bytes | undefined {
+    return this.store.get(trailTileKey(key, level, index))
+  }
+
+  // The registry: what is not asked for is not read.
+
+  get meta(): RegistryMeta | undefined {
+    if (this.#meta === undefined) {
+      const bytes = this.store.get(REGISTRY_KEY)
+      if (bytes !== undefined) this.#meta = decodeValue<RegistryMeta>(bytes, 'r')
+    }
+    return this.#meta
+  }
+
+  key(kid: Bytes): KeyState | undefined {
+    const name = base64url(kid)
+    if (this.#keys.has(name)) return this.#keys.get(name)
+    const bytes = this.store.get(keyStateKey(kid))
+    const state = bytes === undefined ? undefined : decodeValue<KeyState>(bytes, `k ${name}`)
+    // Unknown keys are not kept: strangers could fill the memory with them.
+    if (state !== undefined) this.#keep(name, state)
+    return state
+  }
+
+  #keep(name: string, state: KeyState): void {
+    this.#keys.set(name, state)
+    if (this.#keys.size > KEYS_KEPT) this.#keys.delete(this.#keys.keys().next().value!)
+  }
+
+  /** After a batch is durable: what it changed in the registry. */
+  registryChanged(meta: RegistryMeta | undefined, keys: readonly KeyState[]): void {
+    this.#meta = meta
+    for (const state of keys) this.#keep(base64url(state.kid), state)
+  }
+}

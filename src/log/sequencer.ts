@@ -1,0 +1,260 @@
+/**
+ * The one writer of a log. Takes what waits in the pool, gives indexes, folds, commits one atomic synced batch, signs the head, publishes,
+ * and only then lets the pool's promises resolve.
+ *
+ * What a crash leaves behind at each step:
+ *   before the batch is written      nothing: no index was given to anyone
+ *   while it is written              all of it or none of it (store contract); whoever waits gets no answer
+ *   after it, before the note        a committed head without its note: `recover` signs the same head again
+ *   after the note                   everything
+ */
+import { type Bytes, equalBytes, utf8 } from '../core/bytes.ts'
+import { FatalError, LianzhengError } from '../core/errors.ts'
+import { MemoryRegistry } from '../core/registry.ts'
+import { signSeal } from '../core/seal.ts'
+import { decodeStatement } from '../core/statement.ts'
+import { NOTE_KEY } from '../store/layout.ts'
+import { put, type Store } from '../store/store.ts'
+import { admit, type ExaminedRecord, MAX_AHEAD, type Position } from '../verify/admit.ts'
+import { type Folded, fold, type Head } from '../verify/fold.ts'
+import { type LogKeys, signHead } from './head.ts'
+import { type BatchEntry, writesOf } from './integrate.ts'
+import type { Ledger } from './ledger.ts'
+import { type Placed, Pool, type Verifier, type Waiting } from './pool.ts'
+import type { Recovered } from './recover.ts'
+
+/** Milliseconds the clock may lag behind the last seal (steps by time synchronisation) before the node stops. */
+export const CLOCK_TOLERANCE = 2_000
+
+export interface Published {
+  /** The signed note. */
+  note: string
+  size: number
+  root: Bytes
+  sealHeight: number
+  sealTime: number
+}
+
+export interface SequencerOptions {
+  keys: LogKeys
+  /** Classes the log holds. */
+  classes: readonly string[]
+  operator: string
+  store: Store
+  recovered: Recovered
+  verifier: Verifier
+  /** Milliseconds since 1970. */
+  clock(): number
+  batch: { intervalMs: number; maxRecords: number; capacity: number }
+  /** Continuing could write or sign something wrong: whoever runs the process must end it. */
+  onFatal(error: FatalError): void
+  /** After each published head. */
+  onPublished?(published: Published): void
+}
+
+export class Sequencer {
+  readonly pool: Pool
+  readonly #options: SequencerOptions
+  readonly #ledger: Ledger
+  // Owned by #seal, which never runs twice at a time.
+  #head: Head
+  #published: Published | undefined
+  #garbage: { height: number; hashes: readonly Bytes[] }[]
+  #lastSeal = 0
+  #timer: NodeJS.Timeout | undefined
+  #sealing: Promise<void> | undefined
+  #fatal: FatalError | undefined
+  #stopping = false
+
+  constructor(options: SequencerOptions) {
+    this.#options = options
+    const { ledger, head, published, garbage } = options.recovered
+    this.#ledger = ledger
+    this.#head = head
+    this.#garbage = [...garbage]
+    if (published !== undefined) this.#published = publishedOf(published.note, head)
+    this.pool = new Pool({
+      verifier: options.verifier,
+      capacity: options.batch.capacity,
+      admit: (record) => this.#admitNow(record),
+      indexOfLeaf: (leaf) => this.#indexBelowHead(leaf),
+      onWaiting: () => this.#schedule()
+    })
+    this.checkClock()
+  }
+
+  get head(): Head {
+    return this.#head
+  }
+  get published(): Published | undefined {
+    return this.#published
+  }
+
+  /** Throws `CLOCK_BACKWARDS` where the clock stands before the last seal. */
+  checkClock(): void {
+    const last = this.#head.seal?.time
+    if (last !== undefined && this.#options.clock() < last - CLOCK_TOLERANCE)
+      throw new FatalError('CLOCK_BACKWARDS', { expected: `a time after ${new Date(last).toISOString()}, the last seal` })
+  }
+
+  submit(record: ExaminedRecord, disclosures: readonly Bytes[]): Promise<Placed> {
+    if (this.#fatal !== undefined) return Promise.reject(this.#fatal)
+    if (this.#stopping) return Promise.reject(new LianzhengError('STOPPING'))
+    return this.pool.submit(record, disclosures)
+  }
+
+  #indexBelowHead(leaf: Bytes): number | undefined {
+    const index = this.#ledger.indexOfLeaf(leaf)
+    return index !== undefined && index < (this.#published?.size ?? 0) ? index : undefined
+  }
+
+  #admitNow(record: ExaminedRecord): Bytes {
+    return admit(
+      record,
+      this.#position(this.#head.size, this.#ledger, (kid, cti) => this.#ledger.indexOfCti(kid, cti) !== undefined)
+    ).key.key
+  }
+
+  #position(index: number, registry: Position['registry'], ctiUsed: Position['ctiUsed']): Position {
+    const time = this.#head.seal?.time ?? (registry.meta?.genesisIat ?? 0) * 1000
+    const { keys, classes, clock } = this.#options
+    return {
+      origin: keys.origin,
+      classes,
+      registry,
+      index,
+      time: { min: time, max: time },
+      latestIat: Math.floor(clock() / 1000) + MAX_AHEAD,
+      ctiUsed
+    }
+  }
+
+  /** A batch is due `intervalMs` after the last one, or at once when it is full. */
+  #schedule(): void {
+    if (this.#sealing !== undefined || this.#fatal !== undefined || this.pool.waiting === 0) return
+    const { intervalMs, maxRecords } = this.#options.batch
+    const due =
+      this.pool.waiting >= maxRecords || this.#stopping ? 0 : Math.max(0, this.#lastSeal + intervalMs - performance.now())
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#run(), due)
+  }
+
+  #run(): void {
+    if (this.#sealing !== undefined || this.#fatal !== undefined) return
+    this.#lastSeal = performance.now()
+    const waiting = this.pool.take(this.#options.batch.maxRecords)
+    this.#sealing = this.#seal(waiting)
+      .catch((error: unknown) => this.#stopFor(error, waiting))
+      .finally(() => {
+        this.#sealing = undefined
+        this.#schedule()
+      })
+  }
+
+  #stopFor(error: unknown, waiting: readonly Waiting[]): void {
+    const fatal =
+      error instanceof FatalError
+        ? error
+        : new FatalError(error instanceof LianzhengError ? error.code : 'INTERNAL', { cause: error })
+    this.#fatal = fatal
+    for (const { reject } of [...waiting, ...this.pool.take(Number.MAX_SAFE_INTEGER)]) reject(fatal)
+    this.#options.onFatal(fatal)
+  }
+
+  async #seal(waiting: readonly Waiting[]): Promise<void> {
+    this.checkClock()
+    const { keys, operator, store, clock } = this.#options
+    const registry = new MemoryRegistry(this.#ledger)
+    const admitted = this.#admitInOrder(waiting, registry)
+    if (admitted.length === 0) return
+    const entries = admitted.map(({ record, disclosures }): BatchEntry => ({ statement: record.statement, disclosures }))
+    const start = this.#head.size
+    const by = registry.meta?.operator ?? operator
+    const folded = fold(
+      this.#head,
+      entries.map(({ statement }) => statement),
+      clock(),
+      (seal) => signSeal(seal, keys.origin, by, keys.statement),
+      this.#ledger
+    )
+    const garbage = this.#garbage.filter(({ height }) => height <= (this.#published?.sealHeight ?? -1))
+    const meta = registry.meta === this.#ledger.meta ? undefined : registry.meta
+    const seal = decodeStatement(folded.sealStatement)
+    const writes = writesOf({ origin: keys.origin, start, entries, seal, folded, meta, keys: registry.changedKeys(), garbage })
+
+    await store.write(writes, { durable: true }) // A crash here leaves all of the batch or nothing; nobody has been answered.
+
+    this.#head = folded.head
+    this.#garbage = [...this.#garbage.filter((item) => !garbage.includes(item)), ...supersededBy(folded)]
+    this.#ledger.registryChanged(registry.meta, registry.changedKeys())
+    await this.#publish() // A crash here leaves a committed head whose note `recover` makes again.
+    for (const [i, { resolve }] of admitted.entries()) resolve({ index: start + i, fresh: true })
+  }
+
+  /** The same rule once more, now with the index given and against what the batch itself has changed. */
+  #admitInOrder(waiting: readonly Waiting[], registry: MemoryRegistry): Waiting[] {
+    const admitted: Waiting[] = []
+    const ctis = new Set<string>()
+    const name = (kid: Bytes, cti: Bytes) => `${kid.join()}/${cti.join()}`
+    for (const item of waiting) {
+      const { statement } = item.record
+      try {
+        const position = this.#position(
+          this.#head.size + admitted.length,
+          registry,
+          (kid, cti) => ctis.has(name(kid, cti)) || this.#ledger.indexOfCti(kid, cti) !== undefined
+        )
+        const { key, change } = admit(item.record, position)
+        if (!equalBytes(key.key, item.key)) throw new LianzhengError('SIGNATURE_INVALID', { field: 'kid' })
+        registry.commit(change)
+        ctis.add(name(statement.kid, statement.cti))
+        admitted.push(item)
+      } catch (error) {
+        item.reject(error)
+      }
+    }
+    return admitted
+  }
+
+  async #publish(): Promise<void> {
+    const note = signHead(this.#head, this.#options.keys)
+    await this.#options.store.write([put(NOTE_KEY, utf8(note))], { durable: false })
+    this.#published = publishedOf(note, this.#head)
+    this.#options.onPublished?.(this.#published)
+  }
+
+  /** Nothing new: the published head is read back from the store, compared, and signed again. Cosigners' times are renewed this way. */
+  async resign(): Promise<void> {
+    if (this.#sealing !== undefined || this.#fatal !== undefined || this.#head.seal === undefined) return
+    this.checkClock()
+    const stored = this.#ledger.readHead()
+    if (stored.size !== this.#head.size || !equalBytes(stored.root, this.#head.root))
+      throw new FatalError('STORE_DISAGREES', { field: 'm head' })
+    this.#sealing = this.#publish()
+      .catch((error: unknown) => this.#stopFor(error, []))
+      .finally(() => {
+        this.#sealing = undefined
+        this.#schedule()
+      })
+    await this.#sealing
+  }
+
+  /** Seals what waits, then stops. New submissions are refused with `STOPPING`. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    while (this.#fatal === undefined && (this.pool.underway > 0 || this.#sealing !== undefined)) {
+      clearTimeout(this.#timer)
+      if (this.#sealing === undefined && this.pool.waiting > 0) this.#run()
+      await (this.#sealing ?? new Promise((resolve) => setTimeout(resolve, 5)))
+    }
+    clearTimeout(this.#timer)
+  }
+}
+
+function supersededBy(folded: Folded): { height: number; hashes: readonly Bytes[] }[] {
+  return folded.superseded.length === 0 ? [] : [{ height: folded.seal.height, hashes: folded.superseded }]
+}
+
+function publishedOf(note: string, head: Head): Published {
+  return { note, size: head.size, root: head.root, sealHeight: head.seal!.height, sealTime: head.seal!.time }
+}

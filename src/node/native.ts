@@ -1,0 +1,60 @@
+/** What `node:crypto` does faster than portable code: SHA-256 twice, Ed25519 ten times as fast (measured), and off the main thread. */
+import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto'
+import { type Bytes, base64url, concat, fromHex } from '../core/bytes.ts'
+import { useSha256 } from '../core/hash.ts'
+import { useEd25519, verifyEd25519 } from '../core/keys.ts'
+import type { Verifier } from '../log/pool.ts'
+
+/** DER in front of a raw Ed25519 public key (RFC 8410). */
+const SPKI = fromHex('302a300506032b6570032100')
+/** DER in front of a raw Ed25519 seed (RFC 8410). */
+const PKCS8 = fromHex('302e020100300506032b657004220420')
+
+const KEYS_KEPT = 10_000
+const publicKeys = new Map<string, KeyObject>()
+
+function publicKey(raw: Bytes): KeyObject {
+  const name = base64url(raw)
+  let key = publicKeys.get(name)
+  if (key === undefined) {
+    key = createPublicKey({ key: Buffer.from(concat(SPKI, raw)), format: 'der', type: 'spki' })
+    publicKeys.set(name, key)
+    if (publicKeys.size > KEYS_KEPT) publicKeys.delete(publicKeys.keys().next().value!)
+  }
+  return key
+}
+
+const privateKeys = new WeakMap<Bytes, KeyObject>()
+
+function privateKey(seed: Bytes): KeyObject {
+  let key = privateKeys.get(seed)
+  if (key === undefined) {
+    key = createPrivateKey({ key: Buffer.from(concat(PKCS8, seed)), format: 'der', type: 'pkcs8' })
+    privateKeys.set(seed, key)
+  }
+  return key
+}
+
+/** A Buffer as what it is underneath: Buffers print and serialise in a way of their own. */
+function plain(buffer: Buffer): Bytes {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
+
+/** Puts the native implementations under `core`. Every process of ours that runs on Node calls it first. */
+export function useNative(): void {
+  useSha256((data) => plain(hash('sha256', data, 'buffer')))
+  useEd25519({
+    verify: (key, message, signature) => verify(null, message, publicKey(key), signature),
+    sign: (seed, message) => plain(sign(null, message, privateKey(seed)))
+  })
+}
+
+/** One signature on libuv's thread pool, by the same rule as `verifyEd25519`: the key is one the registry admitted, so it is canonical. */
+export const nativeVerifier: Verifier = (key, message, signature) =>
+  new Promise((resolve) => {
+    if (signature.length !== 64) return resolve(false)
+    verify(null, message, publicKey(key), signature, (error, good) => resolve(error === null && good))
+  })
+
+/** On the calling thread; for small jobs and as a cross-check. */
+export const plainVerifier: Verifier = async (key, message, signature) => verifyEd25519(key, message, signature)
