@@ -164,8 +164,8 @@ function readPage(hash: Bytes, read: ReadPage): MapPage {
 }
 
 /**
- * Keeps the `limit` pages used last decoded and checked (a page of sixteen references takes 7 kB, measured). Give it in place of the reader it wraps. A page is
- * its hash, so nothing kept here can be out of date.
+ * Keeps the `limit` pages used last, decoded and checked; a full one takes 7 kB (measured). Give it in place of the reader it wraps. A
+ * page is its hash, so nothing kept here can be out of date.
  */
 export class PageCache {
   readonly #read: ReadPage

@@ -1,8 +1,9 @@
 /**
  * The map of trails: 32-byte keys to 32-byte values in the Merkle Patricia tree of filippo.io/torchwood/mpt (formats.md §7).
  *
- *   presence = *( uvarint(B) sibling )                          from leaf to root, B ≤ 255 strictly decreasing; empty in a map of one key
- *   absence  = [ uvarint(32) k' uvarint(32) v' presence of k' ]   of the leaf that the search for k ends in; empty in the empty map
+ *   presence = *( uvarint(B) sibling )         from leaf to root, B ≤ 255 and strictly decreasing; empty in a map of one key
+ *   absence  = [ uvarint(32) k' uvarint(32) v' presence ]   k', v' and presence of the leaf that the search for k ends in;
+ *                                                           empty in the empty map
  *
  * In the map of the one key 264aad6cb6dd210faf94acd3cf92c190237cb11f5d108cf25930263938b370a1, whose root is
  * 64c7bd2bd9c25dec5c7ef056f06ddaa95250f50c6f39e7cc0386280f38334265, the absence of any other key is proved by

@@ -241,6 +241,11 @@ export class Reader {
     }
   }
 
+  /** Indexes of a trail's members under the published head. */
+  memberIndexes(trail: string): number[] {
+    return this.#members(trail).map(({ index }) => index)
+  }
+
   /** Every entry the published head covers, as audits and mirrors read them. */
   *entries(from: number, to: number): Iterable<Bytes> {
     for (let index = from; index < to; index++) yield this.#ledger.requireEntry(index)

@@ -39,7 +39,6 @@ export interface SequencerOptions {
   keys: LogKeys
   /** Classes the log holds. */
   classes: readonly string[]
-  operator: string
   store: Store
   recovered: Recovered
   verifier: Verifier
@@ -163,18 +162,18 @@ export class Sequencer {
 
   async #seal(waiting: readonly Waiting[]): Promise<void> {
     this.checkClock()
-    const { keys, operator, store, clock } = this.#options
+    const { keys, store, clock } = this.#options
     const registry = new MemoryRegistry(this.#ledger)
     const admitted = this.#admitInOrder(waiting, registry)
     if (admitted.length === 0) return
     const entries = admitted.map(({ record, disclosures }): BatchEntry => ({ statement: record.statement, disclosures }))
     const start = this.#head.size
-    const by = registry.meta?.operator ?? operator
+    const { operator } = registry.meta!
     const folded = fold(
       this.#head,
       entries.map(({ statement }) => statement),
       clock(),
-      (seal) => signSeal(seal, keys.origin, by, keys.statement),
+      (seal) => signSeal(seal, keys.origin, operator, keys.statement),
       this.#ledger
     )
     const garbage = this.#garbage.filter(({ height }) => height <= (this.#published?.sealHeight ?? -1))

@@ -1,8 +1,9 @@
 /**
  * The one admission rule (formats.md §3 "Admission"). The door, the sequencer, recovery, mirrors and audits call these functions and no others.
  *
- *   examine   what the bytes alone tell: form, schema, trails
- *   admit     what the ledger at an index adds: log, key, roles, registry
+ *   examine       what the bytes alone tell: form, schema, trails
+ *   admit         what the ledger at an index adds: log, key, roles, registry
+ *   admitSigner   the same without the last, for whoever knows only a part of the registry
  *
  * The signature is checked apart, because a node does it off its main thread: `verifyStatement(statement, admitted.key.key)`.
  */
@@ -16,6 +17,7 @@ import {
   type KeyState,
   type Registry,
   type RegistryChange,
+  type RegistryEntry,
   standingOf,
   type TimeBounds
 } from '../core/registry.ts'
@@ -92,6 +94,18 @@ export interface Admitted {
 
 /** Throws WRONG_LOG, CLASS_NOT_HELD, SEAL_NOT_ACCEPTED, IAT_AHEAD, CTI_REUSED, KEY_*, ORGANISATION_MISMATCH, ACTOR_MISMATCH, ROLE_NOT_PERMITTED or a rule of the registry. */
 export function admit(examined: Examined, position: Position): Admitted {
+  const { key, undecided, entry, change } = admitSigner(examined, position)
+  return { key, undecided, change: change ?? applyRegistry(position.registry, entry) }
+}
+
+/**
+ * The rule up to what the record, as `entry`, does to the registry. `change` is there for genesis alone, which names its own signer.
+ * Throws as `admit` does.
+ */
+export function admitSigner(
+  examined: Examined,
+  position: Position
+): { key: KeyState; undecided: boolean; entry: RegistryEntry; change: RegistryChange | undefined } {
   const { statement } = examined
   if (statement.aud !== position.origin) throw new LianzhengError('WRONG_LOG', { field: 'aud', expected: position.origin })
   if (examined.kind === 'seal') throw new LianzhengError('SEAL_NOT_ACCEPTED')
@@ -102,13 +116,13 @@ export function admit(examined: Examined, position: Position): Admitted {
     throw new LianzhengError('IAT_AHEAD', { field: 'iat', expected: `at most ${position.latestIat}` })
   if (position.ctiUsed(statement.kid, statement.cti)) throw new LianzhengError('CTI_REUSED', { field: 'cti' })
 
-  const { index } = position
-  const entry = { index, leaf: statement.leaf, kid: statement.kid, aud: statement.aud, iat: statement.iat, type: type.type, body }
+  const { kid, leaf, aud, iat } = statement
+  const entry = { index: position.index, leaf, kid, aud, iat, type: type.type, body }
   const change = type.type === GENESIS ? applyRegistry(position.registry, entry) : undefined
   const { key, undecided } = change === undefined ? activeKey(statement, position) : { key: change.keys[0]!, undecided: false }
   if (statement.iss !== key.org) throw new LianzhengError('ORGANISATION_MISMATCH', { field: 'iss', expected: key.org })
   checkWriter(type, body, key)
-  return { key, undecided, change: change ?? applyRegistry(position.registry, entry) }
+  return { key, undecided, entry, change }
 }
 
 function activeKey(statement: Statement, { registry, index, time }: Position): { key: KeyState; undecided: boolean } {

@@ -3,6 +3,7 @@
  * (formats.md §10). One part for each log that can hold the trail, or several partial ones that join without a gap.
  */
 import { equalBytes } from '../core/bytes.ts'
+import type { Checkpoint } from '../core/checkpoint.ts'
 import { EMPTY_HASH, leafHash } from '../core/hash.ts'
 import type { Policy } from '../core/policy.ts'
 import { checkPartial, type TrailMember, trailRoot } from '../core/trail.ts'
@@ -114,6 +115,7 @@ function checkLog(
   const ordered = [...parts].sort((a, b) => (a.from ?? 0) - (b.from ?? 0))
   const covered: TrailMember[] = []
   const entries: (ShownRecord & { erased: string[] })[] = []
+  const heads: HeadShown[] = []
   let newest: { part: Part; count: number } | undefined
   for (const input of ordered) {
     const lowest = input.entries.at(-1)?.index ?? Number.MAX_SAFE_INTEGER
@@ -124,14 +126,18 @@ function checkLog(
     const members = checkListing(trail, input, part, steps)
     join(covered, input, members, steps)
     for (const { index, statement, disclosures } of input.entries) {
-      if (entries.some((shown) => shown.index === index)) continue
       const record = part.checkRecord(statement, index)?.record
       if (record === undefined) continue
-      entries.push({ ...showRecord(record, index, checkDisclosures(record, index, disclosures, steps)), erased: [] })
+      if (!record.statement.trails.includes(trail))
+        steps.broken('trail', `第 ${index} 条不属于 ${trail}`, `index ${index} does not name ${trail}`, 'TRAILS_MISMATCH')
+      const disclosed = checkDisclosures(record, index, disclosures, steps)
+      if (!entries.some((shown) => shown.index === index)) entries.push({ ...showRecord(record, index, disclosed), erased: [] })
     }
+    heads.push({ checkpoint: part.checkpoint, input })
     if (newest === undefined || part.checkpoint.size > newest.part.checkpoint!.size) newest = { part, count: input.count }
   }
   if (newest === undefined) return undefined
+  compareHeads(heads, covered, steps)
   if (covered.length < newest.count)
     steps.unchecked(
       'trail',
@@ -148,7 +154,15 @@ function checkListing(trail: string, input: TrailPart, part: Part, steps: Steps)
   const members = entries.map(({ index, statement }) => ({ index, leaf: leafHash(statement) }))
   const sealIndex = part.seal?.index ?? -1
   const ordered = members.every(({ index }, i) => index < sealIndex && (i === 0 || index > members[i - 1]!.index))
-  if (!ordered)
+  const stray = members.find(({ index, leaf }) => !part.fits(index, leaf))
+  if (stray !== undefined)
+    steps.broken(
+      'trail',
+      `第 ${stray.index} 条与别处所示不同`,
+      `index ${stray.index} is another entry elsewhere in this file`,
+      'CERTIFICATE_INVALID'
+    )
+  else if (!ordered)
     steps.broken(
       'trail',
       '条目的序号没有递增，或不在封印之前',
@@ -211,6 +225,32 @@ function join(covered: TrailMember[], input: TrailPart, members: readonly TrailM
       covered.push(member)
     } else if (known.index !== member.index || !equalBytes(known.leaf, member.leaf))
       steps.broken('trail', `第 ${from + i + 1} 条在各部分中不同`, `member ${from + i + 1} differs between parts`)
+  }
+}
+
+interface HeadShown {
+  checkpoint: Checkpoint
+  input: TrailPart
+}
+
+/** Heads of one log: one root for a size, and a trail that only ever grows, over the members that are listed. */
+function compareHeads(heads: readonly HeadShown[], covered: readonly TrailMember[], steps: Steps): void {
+  const bySize = heads.toSorted((a, b) => a.checkpoint.size - b.checkpoint.size)
+  for (const [i, { checkpoint, input }] of bySize.entries()) {
+    const before = bySize[i - 1]
+    const forked = before?.checkpoint.size === checkpoint.size && !equalBytes(before.checkpoint.root, checkpoint.root)
+    const shrunk = before !== undefined && before.input.count > input.count
+    const changed =
+      input.root !== undefined &&
+      covered.length >= input.count &&
+      !equalBytes(trailRoot(covered.slice(0, input.count)), input.root)
+    if (forked || shrunk || changed)
+      steps.broken(
+        'trail',
+        `各部分的链头互相矛盾（${input.origin}，大小 ${checkpoint.size}）`,
+        `the heads of the parts contradict each other (${input.origin}, size ${checkpoint.size})`,
+        'PROOF_INVALID'
+      )
   }
 }
 

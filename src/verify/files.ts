@@ -247,7 +247,12 @@ function readPart(value: JsonValue, path: string, code: Code): TrailPart {
 }
 
 function toText(value: unknown): string {
-  return `${JSON.stringify(value, (_, inner) => (inner instanceof Uint8Array ? base64url(inner) : inner), 1)}\n`
+  // `this[name]` and not the value: a Buffer has by then turned itself into something else.
+  function plain(this: Record<string, unknown>, name: string, inner: unknown): unknown {
+    const raw = this[name]
+    return raw instanceof Uint8Array ? base64url(raw) : inner
+  }
+  return `${JSON.stringify(value, plain, 1)}\n`
 }
 
 export function formatReceipt(receipt: Receipt): string {

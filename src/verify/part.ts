@@ -9,15 +9,24 @@ import { type Bytes, base64url, equalBytes, hex } from '../core/bytes.ts'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { leafHash, nodeHash, trailKey, trailValue } from '../core/hash.ts'
+import { keyId } from '../core/keys.ts'
 import { checkAbsence, checkPresence } from '../core/map.ts'
 import { checkInclusion } from '../core/merkle.ts'
 import { parseNote } from '../core/note.ts'
 import { evaluatePolicy, type Policy, type PolicyResult } from '../core/policy.ts'
-import { GENESIS, isRegistryType, type KeyState, MemoryRegistry, nodeKeysAt, type TimeBounds } from '../core/registry.ts'
+import {
+  applyRegistry,
+  GENESIS,
+  isRegistryType,
+  type KeyState,
+  MemoryRegistry,
+  nodeKeysAt,
+  type TimeBounds
+} from '../core/registry.ts'
 import { decodeSeal, type Seal } from '../core/seal.ts'
 import { decodeStatement, type Statement, verifyStatement } from '../core/statement.ts'
 import { trailRoot } from '../core/trail.ts'
-import { admit, type Examined, type ExaminedRecord, examine, MAX_AHEAD } from './admit.ts'
+import { admit, admitSigner, type Examined, type ExaminedRecord, examine, MAX_AHEAD } from './admit.ts'
 import type { KeyTrail, ProvenEntry, SealEntry } from './files.ts'
 import type { StepName, Steps } from './verdict.ts'
 
@@ -57,6 +66,8 @@ export class Part {
   readonly #steps: Steps
   readonly #examined = new Map<number, ExaminedRecord>()
   readonly #revocations = new Map<string, Revocation[] | undefined>()
+  /** Leaf hashes shown, by index. */
+  readonly #leaves = new Map<number, Bytes>()
   #genesisIat = 0
 
   /** `lowest`: index of the first statement shown; registry entries above it count for seals alone. Reports into `steps`. */
@@ -129,7 +140,9 @@ export class Part {
   /** Is this statement at this index of the checkpoint's tree? Reports into `step`. */
   includes(step: StepName, index: number, bytes: Bytes, proof: readonly Bytes[], what: string): boolean {
     const { size, root } = this.checkpoint!
-    if (checkInclusion(index, size, leafHash(bytes), proof, root)) {
+    const leaf = leafHash(bytes)
+    if (checkInclusion(index, size, leaf, proof, root)) {
+      this.#leaves.set(index, leaf)
       this.#steps.good(step)
       return true
     }
@@ -140,6 +153,13 @@ export class Part {
       'PROOF_INVALID'
     )
     return false
+  }
+
+  /** Can this leaf stand at this index, by what has been shown before? Entries that only the map vouches for are held to those in the tree. */
+  fits(index: number, leaf: Bytes): boolean {
+    const known = this.#leaves.get(index)
+    if (known === undefined) this.#leaves.set(index, leaf)
+    return known === undefined || equalBytes(known, leaf)
   }
 
   #readSeals(checkpoint: Checkpoint): void {
@@ -169,8 +189,7 @@ export class Part {
       )
     this.seals.sort((a, b) => a.index - b.index)
     for (const [i, seal] of this.seals.entries()) {
-      const before = this.seals[i - 1]
-      if (before === undefined) continue
+      const before = this.seals[i - 1] ?? BEFORE_ALL
       if (before.index === seal.index) {
         if (!equalBytes(before.leaf, seal.leaf))
           this.#steps.broken('seal', `第 ${seal.index} 条有两个封印`, `two seals at index ${seal.index}`)
@@ -214,9 +233,11 @@ export class Part {
       if (seal.index < index) below = seal
       else if (seal.index > index && above === undefined) above = seal
     }
-    const min = below?.time ?? this.#genesisIat * 1000
     const adjacent = above !== undefined && (below === undefined ? above.height === 0 : equalBytes(above.prev, below.leaf))
-    return { min, max: adjacent ? min : (above?.time ?? Number.MAX_SAFE_INTEGER) }
+    const min = below?.time ?? this.#genesisIat * 1000
+    if (adjacent) return { min, max: min }
+    // Genesis may have been signed by a clock ahead of the seals' (formats.md §3).
+    return { min: below?.time ?? min - MAX_AHEAD * 1000, max: above?.time ?? Number.MAX_SAFE_INTEGER }
   }
 
   /** Does the chain prove that no seal lies between these two? */
@@ -280,7 +301,7 @@ export class Part {
         this.registry.commit(change)
         this.#examined.set(index, examined)
       } catch (error) {
-        return steps.error('authority', error, `第 ${index} 条：`, `index ${index}: `)
+        return this.#refused('authority', error, bytes, index)
       }
     }
     if (previous === -1) steps.unchecked('authority', '没有授权链', 'no chain of authority')
@@ -300,7 +321,14 @@ export class Part {
           `seal not by the operator (index ${index})`,
           'ORGANISATION_MISMATCH'
         )
-      if (!verifyStatement(statement, nodeKeysAt(meta, index).statement))
+      if (!meta.nodeKeys.some(({ keys }) => equalBytes(statement.kid, keyId(keys.statement))))
+        steps.unchecked(
+          'seal',
+          `第 ${index} 条封印的密钥未见登记`,
+          `the key of the seal at index ${index} is none that is shown`,
+          'KEY_NOT_REGISTERED'
+        )
+      else if (!verifyStatement(statement, nodeKeysAt(meta, index).statement))
         steps.broken(
           'seal',
           `封印签名不成立（第 ${index} 条）`,
@@ -364,6 +392,7 @@ export class Part {
       const examined: Examined = this.#examined.get(index) ?? examine(given ?? known!)
       if (examined.kind === 'seal' || !examined.statement.trails.includes(name) || examined.statement.aud !== this.#input.origin)
         throw refuse(`entries[${members.length}]`, `an entry of ${name}`)
+      if (!this.fits(index, examined.statement.leaf)) throw refuse(`entries[${members.length}]`, `the entry at index ${index}`)
       members.push({ index, leaf: examined.statement.leaf })
       if (examined.type.type === 'registry.key') registered ??= index
       if (examined.type.type === 'registry.revoke' && equalBytes(examined.body.kid as Bytes, trail.kid))
@@ -437,8 +466,8 @@ export class Part {
     steps.good('schema')
     try {
       if (examined.type.type === GENESIS && index !== 0) throw new LianzhengError('GENESIS_MISPLACED', { at: index })
-      const { key, undecided } = admit(examined, this.#position(index))
-      if (undecided)
+      const { key, open } = this.#admitShown(examined, index)
+      if (open)
         steps.unchecked(
           'statement',
           `${at[0]}无法判断签署时密钥是否在有效期内`,
@@ -449,16 +478,40 @@ export class Part {
       steps.good('statement')
       return { record: examined, key }
     } catch (error) {
-      const missing = error instanceof LianzhengError && error.code === 'KEY_NOT_REGISTERED' && this.registry.meta === undefined
-      if (missing)
-        steps.unchecked(
-          'statement',
-          `${at[0]}授权链不成立，签署人不明`,
-          `${at[1]}without a chain of authority the signer is unknown`
-        )
-      else steps.error(error instanceof LianzhengError && error.code === 'CLASS_NOT_HELD' ? 'schema' : 'statement', error, ...at)
+      this.#refused('statement', error, bytes, index)
       return { record: examined, key: undefined }
     }
+  }
+
+  /**
+   * Admission of a record outside `authority`. What is shown of the registry is what the signers rest on; that the record speaks of a key or
+   * change beyond it says nothing. `open`: the key has dates and the seals around the index are not shown (formats.md §9).
+   */
+  #admitShown(record: ExaminedRecord, index: number): { key: KeyState; open: boolean } {
+    const position = this.#position(index)
+    const { key, undecided, entry, change } = admitSigner(record, position)
+    try {
+      if (change === undefined) applyRegistry(this.registry, entry)
+    } catch (error) {
+      if (!(error instanceof LianzhengError) || error.code !== 'REGISTRY_TARGET') throw error
+    }
+    const dated = key.notBefore !== undefined || key.notAfter !== undefined
+    return { key, open: undecided || (dated && position.time.min !== position.time.max) }
+  }
+
+  /** A signer of whom nothing is shown, or approvals that are not, could not be checked (formats.md §9: "an unknown … key"); the rest is broken. */
+  #refused(step: 'authority' | 'statement', error: unknown, bytes: Bytes, index: number): void {
+    const at: [string, string] = [`第 ${index} 条：`, `index ${index}: `]
+    const code = error instanceof LianzhengError ? error.code : undefined
+    const unknown = code === 'KEY_NOT_REGISTERED' && this.registry.key(decodeStatement(bytes).kid) === undefined
+    if (unknown || code === 'KEY_PENDING')
+      this.#steps.unchecked(
+        step,
+        `${at[0]}授权链没有显示签署人的有效登记`,
+        `${at[1]}the chain of authority does not show the signer's registration in force`,
+        code
+      )
+    else this.#steps.error(code === 'CLASS_NOT_HELD' && step === 'statement' ? 'schema' : step, error, ...at)
   }
 
   /** For a type of a later version: that the bytes are signed by a registered key can still be told. */
@@ -466,18 +519,22 @@ export class Part {
     try {
       const statement = decodeStatement(bytes)
       const key = this.registry.key(statement.kid)
-      if (key === undefined || !verifyStatement(statement, key.key))
-        throw new LianzhengError(key === undefined ? 'KEY_NOT_REGISTERED' : 'SIGNATURE_INVALID')
+      if (key === undefined) throw new LianzhengError('KEY_NOT_REGISTERED')
+      if (!verifyStatement(statement, key.key)) throw new LianzhengError('SIGNATURE_INVALID')
       this.#steps.unchecked(
         'statement',
         `第 ${index} 条签名成立，类型未知`,
         `index ${index}: the signature verifies, the type is unknown`
       )
     } catch (error) {
-      this.#steps.error('statement', error, `第 ${index} 条：`, `index ${index}: `)
+      if (error instanceof LianzhengError && error.code.startsWith('KEY_')) this.#refused('statement', error, bytes, index)
+      else this.#steps.error('statement', error, `第 ${index} 条：`, `index ${index}: `)
     }
   }
 }
+
+/** Stands before every chain of seals: no seal without a record, and genesis has a trail (formats.md §6). */
+const BEFORE_ALL = { index: -1, leaf: new Uint8Array(32), height: -1, time: -1, trails: 1 }
 
 /** Without a policy line the classes a log holds are unknown; the steps that need them are could-not-check on their own. */
 const CLASSES_UNKNOWN: readonly string[] = ['party', 'internal', 'personnel', 'public', 'lead', 'commutation']

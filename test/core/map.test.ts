@@ -655,7 +655,7 @@ describe('pages', () => {
       verdict: refused
     },
     { what: 'the same beside a reference', window: 1, top: inner(5, inner(6, far, leaf(5, 6)), far), verdict: refused },
-    { what: 'a tag past the window', window: 1, top: tagged(6, inner(10, far, far)), verdict: refused },
+    { what: 'a tag past the window', window: 1, top: inner(5, tagged(6, inner(10, far, far)), far), verdict: refused },
     { what: 'a reference alone', window: 1, top: far, verdict: refused },
     { what: 'a reference alone in the last window', window: 64, top: far, verdict: refused },
     { what: 'a leaf alone in a window of branches', window: 0, top: leaf(), verdict: refused },

@@ -121,7 +121,6 @@ export class Lab {
     this.sequencer = new Sequencer({
       keys: this.keys,
       classes: this.classes,
-      operator: OPERATOR,
       store,
       recovered,
       verifier: this.options.verifier ?? nativeVerifier,

@@ -1,0 +1,81 @@
+/** `audit`: everything re-read and re-derived, from a stopped node's data directory or over HTTP. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { LianzhengError } from '../core/errors.ts'
+import { type Policy, parsePolicy } from '../core/policy.ts'
+import { type AuditReport, auditStore } from '../log/audit.ts'
+import { auditRemote } from '../log/audit-remote.ts'
+import { nativeVerifier, useNative } from '../node/native.ts'
+import { openLevel } from '../store/level.ts'
+import { type Io, printJson, progress, readText, say, words } from './io.ts'
+import { readSecretKey } from './key.ts'
+import { connect } from './session.ts'
+
+export async function run(args: { url?: string; data?: string; policy: string; key?: string }, io: Io): Promise<number> {
+  useNative()
+  const policy = parsePolicy(readText(args.policy))
+  if ((args.url === undefined) === (args.data === undefined)) throw new LianzhengError('USAGE', { expected: '--url or --data' })
+  const reports =
+    args.data !== undefined ? await auditData(args.data, policy, io) : await auditNode(args.url!, policy, args.key, io)
+  if (io.json) printJson(io, reports)
+  for (const report of reports) printAudit(report, io)
+  return reports.every(({ findings }) => findings.length === 0) ? 0 : 1
+}
+
+/** A log's own directory, or a node's with one folder a log. */
+async function auditData(directory: string, policy: Policy, io: Io): Promise<AuditReport[]> {
+  if (!existsSync(directory)) throw new LianzhengError('FILE_UNREADABLE', { at: directory })
+  const directories = existsSync(join(directory, 'CURRENT'))
+    ? [directory]
+    : readdirSync(directory)
+        .map((name) => join(directory, name))
+        .filter((path) => existsSync(join(path, 'CURRENT')))
+  if (directories.length === 0)
+    throw new LianzhengError('STORE_UNREADABLE', {
+      at: directory,
+      expected: words(io, '账本的数据目录', 'the data directory of a log or a node')
+    })
+  const reports: AuditReport[] = []
+  for (const path of directories) {
+    const store = await openLevel(path, { mustExist: true })
+    try {
+      reports.push(
+        await auditStore(store, {
+          verifier: nativeVerifier,
+          policy,
+          onProgress: (done, of) => progress(io, `审计 ${path}`, `auditing ${path}`, done, of)
+        })
+      )
+    } finally {
+      await store.close()
+    }
+  }
+  return reports
+}
+
+async function auditNode(url: string, policy: Policy, keyFile: string | undefined, io: Io): Promise<AuditReport[]> {
+  const key = keyFile === undefined ? undefined : await readSecretKey(keyFile, io)
+  const client = connect(io, url, key)
+  const reports: AuditReport[] = []
+  for (const log of await client.logs())
+    reports.push(
+      await auditRemote({
+        origin: log.origin,
+        verifier: nativeVerifier,
+        policy,
+        get: (path) => client.bytes(`/logs/${log.name}/${path}`),
+        onProgress: (done, of) => progress(io, `审计 ${log.origin}`, `auditing ${log.origin}`, done, of)
+      })
+    )
+  return reports
+}
+
+function printAudit(report: AuditReport, io: Io): void {
+  const { origin, size, records, seals, trails, disclosures, findings } = report
+  say(
+    io,
+    `账本 ${origin}：${size} 条（记录 ${records}，封印 ${seals}，轨迹 ${trails}，披露 ${disclosures}）${findings.length === 0 ? '，全部一致' : `，${findings.length} 处不符：`}`,
+    `log ${origin}: ${size} entries (${records} records, ${seals} seals, ${trails} trails, ${disclosures} disclosures)${findings.length === 0 ? ', all agree' : `, ${findings.length} findings:`}`
+  )
+  for (const { what, code, zh, en } of findings) say(io, `  ✗ ${what}  ${code}  ${zh}`, `  ✗ ${what}  ${code}  ${en}`)
+}

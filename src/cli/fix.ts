@@ -1,0 +1,113 @@
+/** `fix`: a file never leaves the machine; its digests are signed, sent, and proven fixed. One receipt a file. */
+import { randomBytes } from 'node:crypto'
+import { statSync } from 'node:fs'
+import { basename } from 'node:path'
+import { hex } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
+import { useNative } from '../node/native.ts'
+import { localTime } from '../node/network.ts'
+import { recordType } from '../records/catalogue.ts'
+import { normaliseCaseNumber } from '../records/ids.ts'
+import { digestFile } from './digest.ts'
+import { type Io, printJson, progress, say } from './io.ts'
+import { readSecretKey } from './key.ts'
+import { manifestOf } from './manifest.ts'
+import { Session, writeReceipt } from './session.ts'
+
+interface Args {
+  file: string[]
+  case?: string
+  list?: string
+  set?: string[]
+  key: string
+  url: string
+  policy?: string
+  out: string
+}
+
+export async function run(args: Args, io: Io): Promise<number> {
+  useNative()
+  const given = readSettings(args.set ?? [])
+  const type = recordType('evidence.fix')
+  if (given.open.material === undefined)
+    throw new LianzhengError('FIELD_MISSING', {
+      field: 'material',
+      expected: '--set material=electronic-data | digitised-copy | object'
+    })
+  const key = await readSecretKey(args.key, io)
+  const session = await Session.open(io, args.url, key, args.policy)
+  const court = given.open.court ?? courtOf(session, args.case)
+  const done: { file: string; receipt: string; evidence: string; log: string; index: number; overall: string }[] = []
+  for (const path of args.file) {
+    const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? manifestOf(path, args.out) : path
+    const { sha256, sm3, size } = await digestFile(file, (at, of) =>
+      progress(io, `计算摘要 ${basename(file)}`, `digesting ${basename(file)}`, at, of)
+    )
+    const evidence = `${court}-${today()}-${letters(12)}`
+    const record = {
+      type: type.type,
+      at: localTime(new Date()),
+      court,
+      evidence,
+      files: [
+        {
+          sha256: hex(sha256),
+          ...(sm3 === undefined ? {} : { sm3: hex(sm3) }),
+          size,
+          ...(file === path ? {} : { mime: 'application/vnd.lianzheng.manifest' })
+        }
+      ],
+      ...(args.case === undefined ? {} : { case: normaliseCaseNumber(args.case) }),
+      ...(args.list === undefined ? {} : { list: args.list }),
+      ...given.open,
+      sealed: { name: basename(path).normalize('NFC'), ...given.sealed }
+    }
+    const sent = await session.send(record, { files: [{ name: file, sha256, ...(sm3 === undefined ? {} : { sm3 }) }] })
+    const receipt = writeReceipt(args.out, basename(path), sent.receipt)
+    done.push({ file, receipt, evidence, log: sent.log, index: sent.index, overall: sent.report.overall })
+    say(
+      io,
+      `已固定 ${path}\n  存证编号 ${evidence}\n  SHA-256  ${hex(sha256)}\n  账本     ${sent.log} 第 ${sent.index} 条\n  回执     ${receipt}\n  ${sent.report.headline.zh}`,
+      `fixed ${path}\n  number   ${evidence}\n  SHA-256  ${hex(sha256)}\n  log      ${sent.log}, index ${sent.index}\n  receipt  ${receipt}\n  ${sent.report.headline.en}`
+    )
+  }
+  if (io.json) printJson(io, done)
+  return 0
+}
+
+/** `--set field=value`, sorted into open and sealed fields by the catalogue. */
+function readSettings(settings: readonly string[]): { open: Record<string, string>; sealed: Record<string, string> } {
+  const type = recordType('evidence.fix')
+  const open: Record<string, string> = {}
+  const sealed: Record<string, string> = {}
+  for (const setting of settings) {
+    const [name, ...rest] = setting.split('=')
+    if (name === undefined || rest.length === 0) throw new LianzhengError('USAGE', { field: '--set', expected: 'field=value' })
+    const known = Object.hasOwn(type.sealed, name) ? sealed : Object.hasOwn(type.members, name) ? open : undefined
+    if (known === undefined)
+      throw new LianzhengError('FIELD_UNKNOWN', {
+        field: name,
+        expected: [...Object.keys(type.members), ...Object.keys(type.sealed)].join(' | ')
+      })
+    known[name] = rest.join('=').normalize('NFC')
+  }
+  return { open, sealed }
+}
+
+/** The court: of the clerk's own staff code, or of the case number. */
+function courtOf(session: Session, caseNumber: string | undefined): string {
+  const staff = session.identities.find(({ staff: code }) => code !== undefined)?.staff
+  const court =
+    staff?.split('-')[0] ?? /^（\d{4}）(最高法|[\u4e00-\u9fff](?:\d{4}|\d{2})?)/u.exec(normaliseCaseNumber(caseNumber ?? ''))?.[1]
+  if (court === undefined) throw new LianzhengError('FIELD_MISSING', { field: 'court', expected: '--set court=粤01' })
+  return court
+}
+
+function today(): string {
+  return localTime(new Date()).slice(0, 10).replaceAll('-', '')
+}
+
+function letters(count: number): string {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
+  return [...randomBytes(count)].map((byte) => alphabet[byte % 32]).join('')
+}

@@ -1,0 +1,70 @@
+/** What a command may touch of the outside: injected, so that commands are tested without a process. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { type Bytes, utf8 } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
+
+export type Lang = 'zh' | 'en'
+
+export interface Io {
+  lang: Lang
+  /** Output for machines: one JSON value. */
+  json: boolean
+  /** Is somebody watching? Progress is shown to people alone. */
+  watched: boolean
+  env: Readonly<Record<string, string | undefined>>
+  out(text: string): void
+  err(text: string): void
+  /** Asks without echo; undefined where nobody can answer. */
+  askSecret(prompt: string): Promise<string | undefined>
+}
+
+/** The text in the user's language. */
+export function words(io: Io, zh: string, en: string): string {
+  return io.lang === 'zh' ? zh : en
+}
+
+export function say(io: Io, zh: string, en: string): void {
+  if (!io.json) io.out(`${words(io, zh, en)}\n`)
+}
+
+export function printJson(io: Io, value: unknown): void {
+  io.out(`${JSON.stringify(value, null, 1)}\n`)
+}
+
+/** A line that is written over itself, on stderr, for people. */
+export function progress(io: Io, zh: string, en: string, done: number, of: number): void {
+  if (!io.watched || io.json) return
+  const share = of === 0 ? 1 : Math.min(1, done / of)
+  const bar = '█'.repeat(Math.round(share * 24)).padEnd(24, '░')
+  io.err(`\r${words(io, zh, en)} ${bar} ${String(Math.round(share * 100)).padStart(3)}% ${done >= of ? '\n' : ''}`)
+}
+
+export function readText(file: string): string {
+  return new TextDecoder('utf-8', { fatal: false }).decode(readBytes(file))
+}
+
+export function readBytes(file: string): Bytes {
+  try {
+    return new Uint8Array(readFileSync(file))
+  } catch (cause) {
+    throw new LianzhengError('FILE_UNREADABLE', { at: file, cause })
+  }
+}
+
+/** Writes a new file whole; never over another one with other content. */
+export function writeNew(file: string, content: string | Bytes, mode = 0o644): void {
+  const bytes = typeof content === 'string' ? utf8(content) : content
+  try {
+    writeFileSync(file, bytes, { flag: 'wx', mode })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw new LianzhengError('FILE_UNREADABLE', { at: file, expected: 'a place that can be written', cause })
+    if (Buffer.compare(readBytes(file), bytes) !== 0) throw new LianzhengError('FILE_EXISTS', { at: file })
+  }
+}
+
+/** zh unless the locale says en; C and POSIX mean zh (api.md). */
+export function languageOf(env: Readonly<Record<string, string | undefined>>): Lang {
+  const locale = env.LC_ALL || env.LC_MESSAGES || env.LANG || ''
+  return /^en/i.test(locale) ? 'en' : 'zh'
+}

@@ -1,0 +1,220 @@
+#!/usr/bin/env node
+/** `lianzheng`: the command line. Each command is one file, loaded when it is called. */
+import { createInterface } from 'node:readline'
+import { Command, Option } from 'commander'
+import { VERSION } from '../node/version.ts'
+import { type Io, type Lang, languageOf } from './io.ts'
+import { report } from './report.ts'
+
+/** Every command: its options and arguments as an object; the exit status. */
+export type Run<Args> = (args: Args, io: Io) => Promise<number>
+
+function langOf(argv: readonly string[], env: NodeJS.ProcessEnv): Lang {
+  const at = argv.findIndex((word) => word === '--lang' || word.startsWith('--lang='))
+  const given = at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.slice('--lang='.length) : argv[at + 1]
+  return given === 'zh' || given === 'en' ? given : languageOf(env)
+}
+
+async function askSecret(prompt: string): Promise<string | undefined> {
+  if (!process.stdin.isTTY) return undefined
+  const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: true })
+  process.stderr.write(prompt)
+  // The terminal echoes through the reader's own output method: silence it while the secret is typed.
+  Object.defineProperty(reader, '_writeToOutput', { value: () => {} })
+  return new Promise((resolve) =>
+    reader.question('', (answer) => {
+      reader.close()
+      process.stderr.write('\n')
+      resolve(answer)
+    })
+  )
+}
+
+/** Runs one command line. Never throws: what goes wrong is said, and is the exit status. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let status = 0
+  const t = (zh: string, en: string) => (io.lang === 'zh' ? zh : en)
+  const program = new Command('lianzheng')
+    .description(t('链证：多机构共同维护的存证账本', 'Lianzheng: a ledger of evidence kept by several institutions'))
+    .version(VERSION)
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .exitOverride()
+    .showHelpAfterError(t('（用 --help 查看用法）', '(see --help)'))
+
+  function command<Args>(
+    parent: Command,
+    usage: string,
+    zh: string,
+    en: string,
+    load: () => Promise<{ run: Run<Args> }>
+  ): Command {
+    return parent
+      .command(usage)
+      .description(t(zh, en))
+      .option('--json', t('输出 JSON', 'print JSON'))
+      .addOption(new Option('--lang <lang>', t('语言', 'language')).choices(['zh', 'en']))
+      .exitOverride()
+      .action(async (...given: unknown[]) => {
+        const self = given.at(-1) as Command
+        const args: Record<string, unknown> = { ...self.opts() }
+        for (const [i, argument] of self.registeredArguments.entries()) args[argument.name()] = given[i]
+        io.json = args.json === true
+        const { run } = await load()
+        status = await run(args as Args, io)
+      })
+  }
+  const key = (required: boolean) => {
+    const option = new Option('--key <file>', t('密钥文件（JWK）', 'key file (JWK)'))
+    return required ? option.makeOptionMandatory() : option
+  }
+  const url = () => new Option('--url <url>', t('节点地址', 'address of the node')).makeOptionMandatory()
+  const policy = (required: boolean) => {
+    const option = new Option('--policy <file>', t('策略文件', 'policy file'))
+    return required ? option.makeOptionMandatory() : option
+  }
+  const collect = (value: string, before: string[] = []) => [...before, value]
+
+  const network = program.command('network').description(t('建立网络', 'set up a network'))
+  command(
+    network,
+    'init <dir>',
+    '生成密钥、配置、策略、创世记录与演示用户',
+    'make keys, configurations, policies, genesis and demo users',
+    () => import('./network.ts')
+  )
+    .option('--nodes <names>', t('节点，以逗号分隔', 'nodes, separated by commas'), 'court')
+    .option('--port <port>', t('首个端口', 'first port'), '7401')
+
+  command(program, 'serve', '运行节点', 'run a node', () => import('./serve.ts')).requiredOption(
+    '--config <file>',
+    t('配置文件', 'configuration file')
+  )
+
+  const keys = program.command('key').description(t('密钥文件', 'key files'))
+  command(keys, 'new', '生成密钥', 'make a key', async () => ({ run: (await import('./key.ts')).runNew }))
+    .requiredOption('--out <file>', t('写入的文件', 'file to write'))
+    .option(
+      '--passphrase',
+      t('以口令加密（LIANZHENG_PASSPHRASE 或提示输入）', 'encrypt with a passphrase (LIANZHENG_PASSPHRASE, or asked for)')
+    )
+  command(keys, 'show <file>', '显示公钥与编号', 'show public key and key id', async () => ({
+    run: (await import('./key.ts')).runShow
+  }))
+
+  const registry = program
+    .command('registry')
+    .description(t('管理员：登记与吊销密钥', 'administrators: register and revoke keys'))
+  const admin = (made: Command) =>
+    made
+      .addOption(key(true))
+      .addOption(url())
+      .addOption(policy(false))
+      .option('--log <name>', t('只写入此账本（默认全部）', 'this log only (default: all)'))
+  admin(
+    command(registry, 'add <keyfile>', '登记密钥', 'register a key', async () => ({
+      run: (await import('./registry.ts')).runAdd
+    }))
+  )
+    .requiredOption('--org <org>', t('机构代码', 'organisation code'))
+    .option('--staff <code>', t('人员编号', 'staff code'))
+    .requiredOption('--role <role>', t('角色，可重复', 'role, repeatable'), collect)
+    .option('--holder <name>', t('持有人（密封）', 'holder (sealed)'))
+    .option('--not-before <time>', t('生效时间（ISO 8601）', 'valid from (ISO 8601)'))
+    .option('--not-after <time>', t('失效时间（ISO 8601）', 'valid until (ISO 8601)'))
+  admin(
+    command(registry, 'revoke <kid>', '吊销密钥', 'revoke a key', async () => ({
+      run: (await import('./registry.ts')).runRevoke
+    }))
+  )
+    .requiredOption('--reason <code>', t('原因代码', 'reason code'))
+    .option('--compromised-since <time>', t('自何时起可能失密（ISO 8601）', 'possibly compromised since (ISO 8601)'))
+  admin(
+    command(registry, 'approve <leaf>', '同意待定的变更', 'approve a pending change', async () => ({
+      run: (await import('./registry.ts')).runApprove
+    }))
+  ).option('--kid <kid>', t('变更所涉密钥的编号', 'key id, where the change is about a key'))
+
+  command(
+    program,
+    'types [type]',
+    '记录类型：字段、书写人、轨迹、示例',
+    'record types: fields, writers, trails, examples',
+    () => import('./types.ts')
+  )
+    .option('--example', t('显示可直接提交的示例', 'print an example that `submit` accepts'))
+    .option('--catalogue', t('输出公布的目录文件', 'print the published catalogue file'))
+
+  command(
+    program,
+    'fix <file...>',
+    '固定证据：本地计算摘要，签署，提交，取回执',
+    'fix evidence: digest locally, sign, submit, keep the receipt',
+    () => import('./fix.ts')
+  )
+    .option('--case <case>', t('案号', 'case number'))
+    .option('--list <id>', t('清单编号', 'list id'))
+    .option(
+      '--set <field=value>',
+      t('字段，可重复，如 material=electronic-data', 'a field, repeatable, e.g. material=electronic-data'),
+      collect
+    )
+    .addOption(key(true))
+    .addOption(url())
+    .addOption(policy(false))
+    .requiredOption('-o, --out <dir>', t('回执写入的目录', 'directory for receipts'))
+
+  command(program, 'submit <record...>', '提交任何类型的记录', 'submit records of any type', () => import('./submit.ts'))
+    .addOption(key(true))
+    .addOption(url())
+    .addOption(policy(false))
+    .requiredOption('-o, --out <dir>', t('回执写入的目录', 'directory for receipts'))
+
+  command(
+    program,
+    'verify <file> [evidence...]',
+    '离线核验回执或轨迹证书',
+    'verify a receipt or a trail certificate, offline',
+    () => import('./verify.ts')
+  ).addOption(policy(true))
+
+  command(program, 'trail <name>', '取得并核验一条完整的轨迹', 'fetch and verify a whole trail', () => import('./trail.ts'))
+    .addOption(url())
+    .addOption(policy(true))
+    .addOption(key(false))
+    .option('-o, --out <file>', t('证书写入的文件', 'file for the certificate'))
+
+  command(program, 'audit', '重读并重算全部账本', 're-read and re-verify everything', () => import('./audit.ts'))
+    .option('--url <url>', t('节点地址', 'address of the node'))
+    .option('--data <dir>', t('数据目录（节点须已停止）', 'data directory (of a stopped node)'))
+    .addOption(policy(true))
+    .addOption(key(false))
+
+  command(program, 'export <file>', '把回执转换为其他格式', 'turn a receipt into another format', () => import('./export.ts'))
+    .addOption(new Option('--format <format>', t('格式', 'format')).choices(['tlog-proof', 'statement']).makeOptionMandatory())
+    .requiredOption('-o, --out <file>', t('写入的文件', 'file to write'))
+
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return status
+  } catch (error) {
+    return report(error, io)
+  }
+}
+
+/** The real outside. */
+export function processIo(argv: readonly string[]): Io {
+  return {
+    lang: langOf(argv, process.env),
+    json: false,
+    watched: process.stderr.isTTY === true,
+    env: process.env,
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    askSecret
+  }
+}
+
+if (process.argv[1] !== undefined && /[\\/](?:main\.(?:js|ts)|lianzheng)$/.test(process.argv[1])) {
+  const argv = process.argv.slice(2)
+  process.exitCode = await main(argv, processIo(argv))
+}

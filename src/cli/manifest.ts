@@ -1,0 +1,54 @@
+/**
+ * A folder as one file that can be fixed (formats.md §13):
+ *
+ *   lianzheng-manifest/v1
+ *   <sha256 hex> <size> <path>
+ *
+ * Paths relative with `/`, NFC, sorted bytewise; no links, no control characters; hidden files are named like all others.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { compareText } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
+import { writeNew } from './io.ts'
+
+/** Writes `<folder>.manifest` into `out` and returns its path. Throws `FILE_UNREADABLE` naming what cannot stand in a manifest. */
+export function manifestOf(folder: string, out: string): string {
+  const lines = walk(folder, '')
+    .sort((a, b) => compareText(a.path, b.path))
+    .map(({ path, size, sha256 }) => `${sha256} ${size} ${path}\n`)
+  mkdirSync(out, { recursive: true })
+  const file = join(out, `${basename(folder)}.manifest`)
+  writeNew(file, `lianzheng-manifest/v1\n${lines.join('')}`)
+  return file
+}
+
+function walk(root: string, prefix: string): { path: string; size: number; sha256: string }[] {
+  return readdirSync(join(root, prefix)).flatMap((name) => {
+    const path = prefix === '' ? name : `${prefix}/${name}`
+    const refuse = (expected: string) => new LianzhengError('FILE_UNREADABLE', { at: join(root, path), expected })
+    if (path !== path.normalize('NFC') || /[\u0000-\u001f\u007f]/.test(path))
+      throw refuse('a name in NFC without control characters')
+    const stat = lstatSync(join(root, path))
+    if (stat.isDirectory()) return walk(root, path)
+    if (!stat.isFile()) throw refuse('a file or a folder, no link')
+    return [{ path, ...digestSync(join(root, path)) }]
+  })
+}
+
+function digestSync(file: string): { size: number; sha256: string } {
+  const hash = createHash('sha256')
+  const chunk = Buffer.alloc(1 << 20)
+  const descriptor = openSync(file, 'r')
+  let size = 0
+  try {
+    for (let read = readSync(descriptor, chunk); read > 0; read = readSync(descriptor, chunk)) {
+      hash.update(chunk.subarray(0, read))
+      size += read
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+  return { size, sha256: hash.digest('hex') }
+}

@@ -1,0 +1,41 @@
+/** Reports as people read them: one line a step, what was found under it, and the headline last. */
+import type { CertificateReport } from '../verify/certificate.ts'
+import type { ReceiptReport } from '../verify/receipt.ts'
+import { isoTime } from '../verify/receipt.ts'
+import type { ShownRecord } from '../verify/shown.ts'
+import { VERDICT_WORDS, type Verdict } from '../verify/verdict.ts'
+import { type Io, printJson, words } from './io.ts'
+
+const MARKS: Readonly<Record<Verdict, string>> = { verified: '✓', broken: '✗', 'could-not-check': '?', 'not-applicable': '–' }
+
+export function printReport(report: ReceiptReport | CertificateReport, io: Io): void {
+  if (io.json) return printJson(io, report)
+  for (const step of report.steps) {
+    io.out(
+      ` ${MARKS[step.verdict]} ${words(io, step.zh, step.en)} — ${words(io, VERDICT_WORDS[step.verdict].zh, VERDICT_WORDS[step.verdict].en)}\n`
+    )
+    for (const note of step.notes) io.out(`     ${words(io, note.zh, note.en)}\n`)
+  }
+  if (report.kind === 'receipt') {
+    if (report.record !== undefined) io.out(`\n${record(report.record, io)}`)
+  } else {
+    for (const log of report.logs) {
+      io.out(`\n${words(io, '账本', 'log')} ${log.origin}\n`)
+      for (const [i, entry] of log.entries.entries()) io.out(`${String(i + 1).padStart(4)}. ${record(entry, io).trimStart()}`)
+    }
+  }
+  io.out(`\n${words(io, report.headline.zh, report.headline.en)}\n`)
+}
+
+function record(shown: ShownRecord, io: Io): string {
+  const { type: _, v: __, at, ...body } = shown.body
+  const open = Object.entries(body).map(
+    ([name, value]) => `      ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`
+  )
+  const disclosed = Object.entries(shown.disclosed).map(
+    ([name, value]) =>
+      `      ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}  ${words(io, '（密封，已披露）', '(sealed, disclosed)')}`
+  )
+  const withheld = shown.withheld.map((name) => `      ${name}: ${words(io, '（密封，未披露）', '(sealed, not disclosed)')}`)
+  return `${[`  ${words(io, shown.zh, shown.en)} ${shown.type} · ${words(io, '序号', 'index')} ${shown.index} · ${String(at)} · ${words(io, '签发', 'issued')} ${isoTime(shown.iat * 1000)} · ${shown.iss}`, ...open, ...disclosed, ...withheld].join('\n')}\n`
+}

@@ -1,0 +1,106 @@
+/** What commands that talk to a node share: the client with its memory of heads, the policy, the author, and sending one record. */
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { type HeadMemory, type Identity, LedgerClient, type LogInfo } from '../client/client.ts'
+import type { Key } from '../client/keyfile.ts'
+import type { Bytes } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
+import { type Policy, parsePolicy } from '../core/policy.ts'
+import { draft, typeOf } from '../records/draft.ts'
+import type { GivenFile } from '../verify/receipt.ts'
+import { type Io, readText, writeNew } from './io.ts'
+
+/** One file a log under `~/.lianzheng/heads`, or `$LIANZHENG_HOME/heads`. */
+export function headMemory(io: Io): HeadMemory {
+  const directory = join(io.env.LIANZHENG_HOME ?? join(homedir(), '.lianzheng'), 'heads')
+  // One name is used with different keys by different networks: the log key is not known here, so the URL is no part of it either.
+  const file = (origin: string) => join(directory, `${createHash('sha256').update(origin).digest('hex').slice(0, 32)}.note`)
+  return {
+    get: async (origin) => {
+      try {
+        return readFileSync(file(origin), 'utf8')
+      } catch {
+        return undefined
+      }
+    },
+    set: async (origin, note) => {
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      const temporary = `${file(origin)}.${process.pid}.${randomBytes(4).toString('hex')}`
+      writeFileSync(temporary, note)
+      renameSync(temporary, file(origin))
+    }
+  }
+}
+
+export function connect(io: Io, url: string, key?: Key): LedgerClient {
+  return new LedgerClient({ url, memory: headMemory(io), ...(key === undefined ? {} : { key }) })
+}
+
+export class Session {
+  readonly client: LedgerClient
+  readonly policy: Policy
+  readonly logs: LogInfo[]
+  readonly identities: Identity[]
+  readonly #key: Key & { secret: NonNullable<Key['secret']> }
+
+  private constructor(
+    client: LedgerClient,
+    policy: Policy,
+    logs: LogInfo[],
+    identities: Identity[],
+    key: Key & { secret: NonNullable<Key['secret']> }
+  ) {
+    this.client = client
+    this.policy = policy
+    this.logs = logs
+    this.identities = identities
+    this.#key = key
+  }
+
+  /** Without a policy file the node's own is taken: then the receipt says no more than the node says of itself. */
+  static async open(
+    io: Io,
+    url: string,
+    key: Key & { secret: NonNullable<Key['secret']> },
+    policyFile?: string
+  ): Promise<Session> {
+    const client = connect(io, url, key)
+    const logs = await client.logs()
+    const text = policyFile === undefined ? logs[0]?.policy : readText(policyFile)
+    if (text === undefined) throw new LianzhengError('ANSWER_INVALID', { field: 'logs', expected: 'at least one log' })
+    return new Session(client, parsePolicy(text), logs, await client.whoami(), key)
+  }
+
+  /** Drafts, signs, sends and verifies one record. `log` where the type can go to any. */
+  async send(record: { [name: string]: unknown }, options: { log?: string; files?: readonly GivenFile[] } = {}) {
+    const type = typeOf(record)
+    const identity = this.identities.find(
+      ({ log, classes }) =>
+        (options.log === undefined || log === options.log) && (type.class === 'any' || classes.includes(type.class))
+    )
+    if (identity === undefined) throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: type.class })
+    const { statement, disclosures, sub } = draft(record, {
+      aud: identity.origin,
+      author: { org: identity.org, staff: identity.staff, roles: identity.roles, signer: this.#key.secret.signer },
+      iat: Math.floor(Date.now() / 1000),
+      random: (length): Bytes => new Uint8Array(randomBytes(length))
+    })
+    return { ...(await this.client.submit(statement, disclosures, this.policy, options.files)), type, sub }
+  }
+}
+
+/** Writes `<name>.receipt.json`, or `<name>-2.receipt.json` … where that name is taken. */
+export function writeReceipt(directory: string, name: string, receipt: string): string {
+  mkdirSync(directory, { recursive: true })
+  for (let n = 1; ; n++) {
+    const file = join(directory, `${name}${n === 1 ? '' : `-${n}`}.receipt.json`)
+    try {
+      writeNew(file, receipt)
+      return file
+    } catch (error) {
+      if (!(error instanceof LianzhengError) || error.code !== 'FILE_EXISTS') throw error
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/** `trail`: a whole trail, fetched, verified, and kept as a certificate. */
+import { parsePolicy } from '../core/policy.ts'
+import { useNative } from '../node/native.ts'
+import { exitStatus } from '../verify/verdict.ts'
+import { type Io, readText, say, writeNew } from './io.ts'
+import { readSecretKey } from './key.ts'
+import { printReport } from './print.ts'
+import { connect } from './session.ts'
+
+export async function run(
+  args: { name: string; url: string; policy: string; key?: string; out?: string },
+  io: Io
+): Promise<number> {
+  useNative()
+  const policy = parsePolicy(readText(args.policy))
+  const key = args.key === undefined ? undefined : await readSecretKey(args.key, io)
+  const { certificate, report } = await connect(io, args.url, key).trail(args.name, policy)
+  if (args.out !== undefined) writeNew(args.out, certificate)
+  printReport(report, io)
+  if (args.out !== undefined) say(io, `证书 ${args.out}`, `certificate ${args.out}`)
+  return exitStatus(report.overall)
+}

@@ -1,0 +1,46 @@
+/** Every refusal leaves as RFC 9457 problem details with a stable `code`, zh and en. */
+import type { ErrorRequestHandler, RequestHandler } from 'express'
+import { type Code, LianzhengError, type Problem } from '../../core/errors.ts'
+
+export interface ProblemDetails extends Problem {
+  type: string
+  title: string
+  status: number
+}
+
+export function problemOf(error: LianzhengError): ProblemDetails {
+  const problem = error.problem()
+  return { type: `urn:lianzheng:error:${error.code}`, title: problem.en, status: error.httpStatus, ...problem }
+}
+
+/** What Express and its parsers throw, as our own codes. */
+function translate(error: unknown): LianzhengError {
+  if (error instanceof LianzhengError) return error
+  const { type, status } = (typeof error === 'object' && error !== null ? error : {}) as { type?: string; status?: number }
+  const code: Code =
+    type === 'entity.too.large'
+      ? 'BODY_TOO_LARGE'
+      : status !== undefined && status >= 400 && status < 500
+        ? 'BODY_INVALID'
+        : 'INTERNAL'
+  return new LianzhengError(code, { cause: error })
+}
+
+export const notFound: RequestHandler = () => {
+  throw new LianzhengError('NOT_FOUND')
+}
+
+export function errorHandler(onError: (error: unknown) => void): ErrorRequestHandler {
+  return (error, _request, response, next) => {
+    const known = translate(error)
+    if (known.httpStatus >= 500) onError(error)
+    if (response.headersSent) return next(error)
+    if (known.httpStatus === 503) response.set('Retry-After', '1')
+    if (known.httpStatus === 401) response.set('WWW-Authenticate', 'Bearer')
+    response
+      .status(known.httpStatus)
+      .set('Cache-Control', 'no-store')
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(known)))
+  }
+}

@@ -1,0 +1,103 @@
+/** What the node says of itself: its logs, who the caller is to it, its status, and the offline verifier as a service. */
+import { Router } from 'express'
+import * as z from 'zod'
+import { fromHex } from '../../core/bytes.ts'
+import { LianzhengError } from '../../core/errors.ts'
+import { formatVkey } from '../../core/note.ts'
+import { parsePolicy } from '../../core/policy.ts'
+import { verifyParsedCertificate } from '../../verify/certificate.ts'
+import { parseCertificate, parseReceipt } from '../../verify/files.ts'
+import { verifyParsedReceipt } from '../../verify/receipt.ts'
+import type { NodeContext } from '../context.ts'
+import { callerOf } from '../middleware/caller.ts'
+
+const verifyBody = z.strictObject({
+  receipt: z.unknown().optional(),
+  certificate: z.unknown().optional(),
+  policy: z.string().optional(),
+  files: z
+    .array(z.strictObject({ name: z.string(), sha256: z.string(), sm3: z.string().optional() }))
+    .max(64)
+    .default([])
+})
+
+export function nodeRoutes(node: NodeContext): Router {
+  const router = Router()
+
+  router.get('/logs', (_request, response) => {
+    response.json(
+      [...node.logs.values()].map(({ name, keys, classes, sequencer }) => ({
+        name,
+        origin: keys.origin,
+        class: classes.length === 1 ? classes[0] : classes,
+        url: `${node.publicUrl}/logs/${name}`,
+        vkeys: [formatVkey(keys.log.vkey), formatVkey(keys.mldsa.vkey)],
+        size: sequencer.published?.size ?? 0,
+        policy: node.policy
+      }))
+    )
+  })
+
+  router.get('/whoami', (request, response) => {
+    const logs = [...node.logs.values()].flatMap((log) => {
+      const caller = callerOf(request, log)
+      return caller === undefined
+        ? []
+        : [
+            {
+              log: log.name,
+              origin: log.keys.origin,
+              classes: log.classes,
+              org: caller.org,
+              staff: caller.staff,
+              roles: caller.roles
+            }
+          ]
+    })
+    if (logs.length === 0) throw new LianzhengError('AUTH_REQUIRED')
+    response.json({ node: node.name, logs })
+  })
+
+  router.get('/status', (_request, response) => {
+    response.json({
+      name: node.name,
+      version: node.version,
+      ...node.status(),
+      logs: [...node.logs.values()].map(({ name, keys, sequencer }) => ({
+        name,
+        origin: keys.origin,
+        size: sequencer.head.size,
+        published: sequencer.published?.size ?? 0,
+        lastSeal:
+          sequencer.head.seal === undefined
+            ? undefined
+            : { height: sequencer.head.seal.height, time: new Date(sequencer.head.seal.time).toISOString() },
+        waiting: sequencer.pool.waiting
+      })),
+      peers: []
+    })
+  })
+
+  router.post('/verify', (request, response) => {
+    const parsed = verifyBody.safeParse(request.body)
+    const body = parsed.success ? parsed.data : undefined
+    if (body === undefined || (body.receipt === undefined) === (body.certificate === undefined))
+      throw new LianzhengError('BODY_INVALID', {
+        expected: '{"receipt" or "certificate", "policy"?, "files"?: [{"name", "sha256", "sm3"?}]}'
+      })
+    const policy = parsePolicy(body.policy ?? node.policy)
+    const now = Math.floor(node.clock() / 1000)
+    const files = body.files.map(({ name, sha256, sm3 }) => ({
+      name,
+      sha256: fromHex(sha256, 32),
+      ...(sm3 === undefined ? {} : { sm3: fromHex(sm3, 32) })
+    }))
+    const text = JSON.stringify(body.receipt ?? body.certificate)
+    response.json(
+      body.receipt !== undefined
+        ? verifyParsedReceipt(parseReceipt(text), policy, { now, files })
+        : verifyParsedCertificate(parseCertificate(text), policy, { now })
+    )
+  })
+  return router
+}

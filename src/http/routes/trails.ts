@@ -1,0 +1,92 @@
+/** Trail certificates, look-up of evidence by digest, plain proofs. */
+import { Router } from 'express'
+import * as z from 'zod'
+import { base64url, fromBase64url } from '../../core/bytes.ts'
+import { LianzhengError } from '../../core/errors.ts'
+import { holdsTrail, isTrailName } from '../../records/ids.ts'
+import { mayReadTrail } from '../../records/visibility.ts'
+import { formatCertificate } from '../../verify/files.ts'
+import type { NodeContext } from '../context.ts'
+import { callerOf, deny } from '../middleware/caller.ts'
+import { findLog } from './records.ts'
+
+const number = z
+  .string()
+  .regex(/^(?:0|[1-9][0-9]{0,15})$/)
+  .transform(Number)
+const pageQuery = z.strictObject({ from: number.optional(), limit: number.optional() })
+const inclusionQuery = z.strictObject({ leaf: z.string(), size: number.optional() })
+const consistencyQuery = z.strictObject({ from: number, to: number })
+
+/** Throws `QUERY_INVALID` naming the parameter. */
+export function readQuery<T>(schema: z.ZodType<T>, query: unknown): T {
+  const result = schema.safeParse(query)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  const field = issue.code === 'unrecognized_keys' ? issue.keys[0] : issue.path[0]
+  throw new LianzhengError('QUERY_INVALID', { field: String(field ?? '') })
+}
+
+export function trailRoutes(node: NodeContext): Router {
+  const router = Router()
+
+  router.get('/trails/:name', (request, response) => {
+    const { name } = request.params
+    if (!isTrailName(name)) throw new LianzhengError('TRAIL_NAME_INVALID', { expected: 'kind:id' })
+    const page = readQuery(pageQuery, request.query)
+    const logs = [...node.logs.values()].filter(({ keys, classes }) => holdsTrail(name, keys.origin, classes))
+    if (logs.length === 0) throw new LianzhengError('CLASS_NOT_HELD', { field: 'name' })
+    const readable = logs.filter((log) => mayReadTrail(callerOf(request, log), name))
+    if (readable.length < logs.length) throw deny(request)
+    const options = {
+      ...(page.from === undefined ? {} : { from: page.from }),
+      ...(page.limit === undefined ? {} : { limit: page.limit })
+    }
+    const parts = readable.map(({ reader }) => reader.trailPart(name, (_, disclosures) => disclosures, options))
+    response.type('application/json').send(formatCertificate({ trail: name, parts }))
+  })
+
+  router.get('/evidence/:digest', (request, response) => {
+    const { digest } = request.params
+    if (!/^[0-9a-f]{64}$/.test(digest))
+      throw new LianzhengError('HEX_INVALID', { field: 'digest', expected: '64 lower-case hex digits' })
+    const found = [...node.logs.values()].flatMap((log) =>
+      ['sha256', 'sm3'].flatMap((kind) => {
+        const trail = `file:${kind}-${digest}`
+        if (!holdsTrail(trail, log.keys.origin, log.classes)) return []
+        return log.reader.memberIndexes(trail).map((index) => ({ log, index, trail }))
+      })
+    )
+    const times = found.map(({ log, index }) => log.reader.enteredAt(index)).filter((time) => time !== undefined)
+    const rights = found.filter(({ log, trail }) => mayReadTrail(callerOf(request, log), trail))
+    response.json({
+      digest,
+      fixed: found.length > 0,
+      ...(times.length === 0 ? {} : { since: new Date(Math.min(...times)).toISOString() }),
+      ...(rights.length === 0
+        ? {}
+        : {
+            records: rights.map(({ log, index }) => ({
+              log: log.name,
+              index,
+              receipt: `/api/v1/logs/${log.name}/records/${index}/receipt`
+            }))
+          })
+    })
+  })
+
+  router.get('/logs/:log/proofs/inclusion', (request, response) => {
+    const { reader } = findLog(node, request.params.log)
+    const query = readQuery(inclusionQuery, request.query)
+    const index = reader.indexOfLeaf(fromBase64url(query.leaf, 32))
+    const size = query.size ?? reader.published().size
+    response.json({ index, size, root: base64url(reader.root(size)), proof: reader.inclusion(index, size).map(base64url) })
+  })
+
+  router.get('/logs/:log/proofs/consistency', (request, response) => {
+    const { reader } = findLog(node, request.params.log)
+    const { from, to } = readQuery(consistencyQuery, request.query)
+    response.json({ from, to, proof: reader.consistency(from, to).map(base64url) })
+  })
+  return router
+}

@@ -1,0 +1,36 @@
+/** A node's keys out of its one secret seed (formats.md §2). */
+import { hkdfSync } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { type Bytes, fromHex } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
+import { keyInfo } from '../core/hash.ts'
+import { type LogKeys, logKeys } from '../log/head.ts'
+
+export const SEED_SIZE = 32
+
+/** Reads a seed file: 64 hex digits and a line feed, readable by its owner alone. Throws `CONFIG_UNREADABLE` or `CONFIG_INVALID`; never shows the content. */
+export function readSeed(file: string): Bytes {
+  let text: string
+  let mode: number
+  try {
+    mode = statSync(file).mode
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new LianzhengError('CONFIG_UNREADABLE', { at: file, cause })
+  }
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    throw new LianzhengError('CONFIG_INVALID', { at: file, field: 'seedFile', expected: 'mode 0600' })
+  if (!/^[0-9a-f]{64}\n?$/.test(text))
+    throw new LianzhengError('CONFIG_INVALID', { at: file, field: 'seedFile', expected: '64 lower-case hex digits' })
+  return fromHex(text.trim(), SEED_SIZE)
+}
+
+/** The secret of a purpose: HKDF-SHA256(seed, salt = "", info, 32 bytes). */
+export function deriveSecret(seed: Bytes, purpose: string, name: string, generation = 1): Bytes {
+  return new Uint8Array(hkdfSync('sha256', seed, new Uint8Array(0), keyInfo(purpose, name, generation), 32))
+}
+
+/** All keys of one log. Generation 1: later generations come with `registry.node`. */
+export function keysOfLog(seed: Bytes, origin: string): LogKeys {
+  return logKeys(origin, (purpose) => deriveSecret(seed, purpose, origin))
+}

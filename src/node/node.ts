@@ -1,0 +1,176 @@
+/** The composition root: one process, one node, all its logs. */
+import { mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { FatalError, LianzhengError } from '../core/errors.ts'
+import { parsePolicy } from '../core/policy.ts'
+import { createApp } from '../http/app.ts'
+import type { LogContext, NodeContext } from '../http/context.ts'
+import type { Ledger } from '../log/ledger.ts'
+import { Reader } from '../log/reader.ts'
+import { recover } from '../log/recover.ts'
+import { Sequencer } from '../log/sequencer.ts'
+import { openLevel } from '../store/level.ts'
+import type { Store } from '../store/store.ts'
+import { type ExaminedRecord, examine } from '../verify/admit.ts'
+import type { NodeConfig } from './config.ts'
+import { keysOfLog, readSeed } from './keys.ts'
+import { nativeVerifier, useNative } from './native.ts'
+import { VERSION } from './version.ts'
+
+/** An idle log's head is read back and signed again so often. */
+const RESIGN_MS = 10 * 60_000
+
+export interface NodeOptions {
+  /** Milliseconds since 1970. */
+  clock?: () => number
+  /** Must end the process: something went on that may not. */
+  onFatal(error: FatalError): void
+  /** For the operator's log; never holds record content. */
+  onError?(error: unknown): void
+}
+
+export interface RunningNode {
+  url: string
+  logs: string[]
+  context: NodeContext
+  /** Refuses new records, seals what waits, closes everything. */
+  stop(): Promise<void>
+}
+
+/** Opens the stores, takes in genesis where they are new, listens. Throws CONFIG_*, DATA_DIR_IN_USE, PORT_IN_USE, STORE_*, CLOCK_BACKWARDS. */
+export async function startNode(config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
+  useNative()
+  const clock = options.clock ?? Date.now
+  const policy = readText(config.policy)
+  parsePolicy(policy)
+  const seed = readSeed(config.seedFile)
+  const stores: Store[] = []
+  const logs = new Map<string, LogContext>()
+  let server: Server | undefined
+  let stopping = false
+  try {
+    for (const log of config.logs) {
+      const keys = keysOfLog(seed, `${config.name}/${log.name}`)
+      const directory = join(config.dataDir, log.name)
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      const store = await openLevel(directory)
+      stores.push(store)
+      const recovered = await recover(store, keys)
+      const classes = Array.isArray(log.class) ? log.class : [log.class]
+      const sequencer = new Sequencer({
+        keys,
+        classes,
+        store,
+        recovered,
+        verifier: nativeVerifier,
+        clock,
+        batch: { ...config.batch, capacity: config.limits.waiting },
+        onFatal: options.onFatal
+      })
+      const reader = new Reader(recovered.ledger, keys.origin, () => sequencer.published)
+      await takeGenesis(sequencer, recovered.ledger, join(config.genesisDir, log.name))
+      logs.set(log.name, { name: log.name, classes, keys, ledger: recovered.ledger, sequencer, reader })
+    }
+
+    const context: NodeContext = {
+      name: config.name,
+      version: VERSION,
+      publicUrl: config.publicUrl.replace(/\/$/, ''),
+      policy,
+      logs,
+      clock,
+      limits: { bodyBytes: config.limits.bodyBytes },
+      status: () => ({ diskFree: freeBytes(config.dataDir), ready: !stopping }),
+      onError: options.onError ?? (() => {})
+    }
+    server = createServer(createApp(context))
+    const address = await listen(server, config.listen)
+    const resigning = setInterval(() => {
+      for (const { sequencer } of logs.values())
+        sequencer
+          .resign()
+          .catch((error: unknown) =>
+            options.onFatal(error instanceof FatalError ? error : new FatalError('INTERNAL', { cause: error }))
+          )
+    }, RESIGN_MS)
+    const listening = server
+    return {
+      url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+      logs: [...logs.keys()],
+      context,
+      stop: async () => {
+        stopping = true
+        clearInterval(resigning)
+        const closed = new Promise<void>((resolve) => listening.close(() => resolve()))
+        listening.closeIdleConnections()
+        await Promise.all([...logs.values()].map(({ sequencer }) => sequencer.stop()))
+        // Answers to what was just sealed are on their way; connections that stay open after them are closed.
+        setTimeout(() => listening.closeAllConnections(), 500).unref()
+        await closed
+        for (const store of stores) await store.close()
+      }
+    }
+  } catch (error) {
+    server?.close()
+    for (const store of stores) await store.close()
+    throw error
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new LianzhengError('CONFIG_UNREADABLE', { at: file, cause })
+  }
+}
+
+/**
+ * Genesis first, sealed on its own, then the registrations signed beforehand, in the order of their names. What the log has already is passed over,
+ * so a first start that was cut off is finished by the next; a log that has genesis needs the folder no longer.
+ */
+async function takeGenesis(sequencer: Sequencer, ledger: Ledger, directory: string): Promise<void> {
+  const started = sequencer.head.size > 0
+  let names: string[] = []
+  try {
+    names = readdirSync(directory)
+      .filter((name) => name.endsWith('.cose'))
+      .sort()
+  } catch (cause) {
+    if (!started) throw new LianzhengError('CONFIG_UNREADABLE', { at: directory, cause })
+  }
+  if (names.length === 0 && !started)
+    throw new LianzhengError('CONFIG_UNREADABLE', { at: directory, expected: 'a genesis statement (*.cose)' })
+  const missing: ExaminedRecord[] = []
+  for (const name of names) {
+    const examined = examine(new Uint8Array(readFileSync(join(directory, name))))
+    if (examined.kind === 'seal') throw new LianzhengError('CONFIG_INVALID', { at: join(directory, name), expected: 'a record' })
+    if (ledger.indexOfLeaf(examined.statement.leaf) === undefined) missing.push(examined)
+  }
+  if (!started) await sequencer.submit(missing.shift()!, [])
+  await Promise.all(missing.map((examined) => sequencer.submit(examined, [])))
+}
+
+function listen(server: Server, where: string): Promise<AddressInfo> {
+  const colon = where.lastIndexOf(':')
+  const host = where.slice(0, colon).replace(/^\[|\]$/g, '')
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) =>
+      reject(
+        new LianzhengError(cause.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CONFIG_INVALID', { field: 'listen', at: where, cause })
+      )
+    )
+    server.listen(Number(where.slice(colon + 1)), host, () => resolve(server.address() as AddressInfo))
+  })
+}
+
+function freeBytes(directory: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(directory)
+    return bavail * bsize
+  } catch {
+    return undefined
+  }
+}

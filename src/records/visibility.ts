@@ -1,0 +1,74 @@
+/**
+ * Who may read what (records.md, "One trail, one audience"): default deny. A trail has one audience; an entry may be read by whoever may read one of
+ * its trails, and by the key that signed it.
+ */
+import type { RecordType } from './define.ts'
+import { idOf, kindOf } from './ids.ts'
+
+/** A caller whose token verified, as the registry of the log has the key. */
+export interface Caller {
+  /** base64url. */
+  kid: string
+  org: string
+  staff?: string | undefined
+  roles: readonly string[]
+}
+
+interface Audience {
+  /** Roles that may read every trail of the kind. */
+  roles: readonly string[]
+  /** The person a staff code names may read their own. */
+  person?: true
+  everyone?: true
+  /** Any registered key. */
+  registered?: true
+}
+
+const PARTY: Audience = { roles: ['clerk', 'judge', 'discipline'] }
+const PUBLIC: Audience = { roles: [], everyone: true }
+const MEMBERS: Audience = { roles: [], registered: true }
+
+const AUDIENCES: Readonly<Record<string, Audience>> = {
+  evidence: PARTY,
+  file: PARTY,
+  list: PARTY,
+  case: PARTY,
+  'case-internal': { roles: ['judge', 'leader', 'trial-office', 'discipline'] },
+  power: { roles: ['discipline'], person: true },
+  duty: { roles: ['leader', 'trial-office', 'discipline'], person: true },
+  hr: { roles: ['personnel', 'discipline'] },
+  firm: { roles: ['personnel', 'discipline'] },
+  disclosure: PUBLIC,
+  publication: PUBLIC,
+  court: PUBLIC,
+  source: { roles: ['trial-office', 'discipline'] },
+  reader: { roles: ['discipline'], person: true },
+  key: MEMBERS,
+  ledger: MEMBERS
+}
+
+/** May the caller have a certificate of this trail, present or absent? */
+export function mayReadTrail(caller: Caller | undefined, trail: string): boolean {
+  const audience = AUDIENCES[kindOf(trail)]
+  if (audience === undefined) return false
+  if (audience.everyone) return true
+  if (caller === undefined) return false
+  if (audience.registered || caller.roles.some((role) => audience.roles.includes(role))) return true
+  return audience.person === true && caller.staff === idOf(trail)
+}
+
+/** May the caller see this record with its disclosures? */
+export function mayReadRecord(
+  caller: Caller | undefined,
+  record: { type: RecordType; trails: readonly string[]; kid: string }
+): boolean {
+  if (record.type.class === 'public') return true
+  if (caller !== undefined && caller.kid === record.kid) return true
+  return record.trails.some((trail) => mayReadTrail(caller, trail))
+}
+
+/** May the caller copy whole entry bundles of a log? Statements alone: disclosures are never in them. */
+export function mayReadLog(caller: Caller | undefined, classes: readonly string[]): boolean {
+  if (classes.every((name) => name === 'public')) return true
+  return caller !== undefined && caller.roles.some((role) => ['discipline', 'auditor', 'administrator'].includes(role))
+}
