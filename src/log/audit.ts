@@ -10,6 +10,7 @@ import { HASH_SIZE, leafHash, trailKey } from '../core/hash.ts'
 import { decodePage } from '../core/map-page.ts'
 import { formatVkey, isBy, type Note, parseNote, parseVkey, type Vkey, verifyNoteSignature } from '../core/note.ts'
 import { evaluatePolicy, type Policy } from '../core/policy.ts'
+import type { Seal } from '../core/seal.ts'
 import { CLASSES } from '../records/ids.ts'
 import {
   classRange,
@@ -32,7 +33,6 @@ import {
 import type { Store } from '../store/store.ts'
 import { encodeValue } from '../store/values.ts'
 import { type Examined, matchDisclosures } from '../verify/admit.ts'
-import type { Folded } from '../verify/fold.ts'
 import { Ledger } from './ledger.ts'
 import type { Verifier } from './pool.ts'
 import { type Finding, Replay } from './replay.ts'
@@ -152,7 +152,7 @@ class StoreAudit {
       }
       const { examined, folded } = await replay.add(bytes, this.#believedLeaf(index, bytes))
       if (examined !== undefined) this.#compareIndexes(index, examined)
-      if (folded !== undefined) this.#compareSeal(index, folded)
+      if (examined?.kind === 'seal' && folded !== undefined) this.#compareSeal(index, examined.seal, folded.superseded)
       if (index % 1000 === 0) this.#options.onProgress?.(index, of)
     }
     await replay.finish()
@@ -185,7 +185,7 @@ class StoreAudit {
     this.#read(`d ${index}`, () => matchDisclosures(examined, disclosures))
   }
 
-  #compareSeal(index: number, { seal, superseded }: Folded): void {
+  #compareSeal(index: number, seal: Seal, superseded: readonly Bytes[]): void {
     const value = new Uint8Array(16)
     value.set(u64(index), 0)
     value.set(u64(seal.time), 8)

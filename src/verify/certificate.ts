@@ -278,21 +278,25 @@ function headline(
 ): Words {
   const zh = [VERDICT_WORDS[overall].zh]
   const en = [VERDICT_WORDS[overall].en]
+  const complete = overall === 'verified'
   for (const log of logs) {
     const from = isoTime(log.entries[0] === undefined ? undefined : log.entries[0].iat * 1000)
     const asOf = isoTime(log.freshness ?? log.sealTime)
     const who = log.operatorOnly
       ? ['仅运行机构担保', 'only the operator vouches']
       : [`见证 ${log.cosigners.join('、') || '无'}`, `witnessed by ${log.cosigners.join(', ') || 'nobody'}`]
-    if (log.count === 0) {
+    if (!complete) {
+      zh.push(`账本 ${log.origin}：${trail} 列出 ${log.shown} 条，完整性未能证明`)
+      en.push(`log ${log.origin}: ${log.shown} records of ${trail} are listed; that they are all is not proven`)
+    } else if (log.count === 0) {
       zh.push(`账本 ${log.origin}：${trail} 至 ${asOf} 无任何记录（${who[0]}）`)
       en.push(`log ${log.origin}: nothing filed under ${trail} as of ${asOf} (${who[1]})`)
     } else {
       zh.push(
-        `账本 ${log.origin}：${trail} 自 ${from} 起，至 ${asOf} 止，本链内 ${log.count} 条，序号 ${log.shown === log.count ? `1–${log.count} 连续` : `1–${log.shown}，未列全`}（${who[0]}）`
+        `账本 ${log.origin}：${trail} 自 ${from} 起，至 ${asOf} 止，本链内 ${log.count} 条，序号 1–${log.count} 连续（${who[0]}）`
       )
       en.push(
-        `log ${log.origin}: ${trail} from ${from} to ${asOf}, ${log.count} records in this log, ${log.shown === log.count ? `numbers 1–${log.count} without a gap` : `numbers 1–${log.shown} listed`} (${who[1]})`
+        `log ${log.origin}: ${trail} from ${from} to ${asOf}, ${log.count} records in this log, numbers 1–${log.count} without a gap (${who[1]})`
       )
     }
   }

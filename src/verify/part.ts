@@ -125,10 +125,16 @@ export class Part {
       if (result.ignored > 0)
         steps.note(
           'checkpoint',
-          `忽略 ${result.ignored} 行策略未列的签名`,
-          `${result.ignored} signature lines by keys the policy does not list were ignored`
+          `另有 ${result.ignored} 行签名由策略未列的密钥作出，未计入`,
+          `not counted: ${result.ignored} signature line${result.ignored === 1 ? '' : 's'} by keys the policy does not list`
         )
-      if (result.quorum) steps.good('quorum')
+      if (this.#policy.quorum === 'none')
+        steps.note(
+          'quorum',
+          '策略不要求其他机构见证：仅由运行机构担保',
+          'the policy asks for no witness: only the operator vouches'
+        )
+      else if (result.quorum) steps.good('quorum')
       else steps.unchecked('quorum', '见证机构的签名未达到策略要求', 'the cosignatures do not reach the quorum of the policy')
       return { checkpoint, result }
     } catch (error) {
