@@ -60,7 +60,7 @@ export function signCosignature(noteText: string, name: string, signer: Signer, 
 export function signMlDsaCosignature(
   checkpoint: Checkpoint,
   name: string,
-  secretKey: Bytes,
+  { publicKey, secretKey }: MlDsaKeyPair,
   timestampSeconds: number,
   random?: Bytes
 ): NoteSignature {
@@ -70,7 +70,7 @@ export function signMlDsaCosignature(
     throw new LianzhengError('NAME_INVALID', { expected: `cosigner name of 1 to ${MAX_NAME_SIZE} bytes` })
   return {
     name,
-    keyId: noteKeyId(name, TYPE_MLDSA44, ml_dsa44.getPublicKey(secretKey)),
+    keyId: noteKeyId(name, TYPE_MLDSA44, publicKey),
     signature: concat(u64(timestampSeconds), ml_dsa44.sign(message, secretKey, { extraEntropy: random ?? false }))
   }
 }

@@ -1,10 +1,10 @@
 /**
  * How the map of trails (formats.md §7) is stored: in pages, each under the hash of its top node and never changed.
  *
- * The map is a binary Patricia tree whose inner nodes branch at bits B = 0…255, growing downward. A page holds the connected inner
- * nodes whose B lies in one window of four bits, 1…15 of them, and what hangs below: leaves in full, and references to nodes of
- * later windows, which are the tops of other pages. A new value thus rewrites a page for every four levels, not a record for every
- * level. A tree of one leaf is a page of its own kind; the empty tree has none.
+ * The map is a binary Patricia tree whose inner nodes branch at bits B = 0…255, growing downward. A page holds the connected
+ * inner nodes whose B lies in one window of four bits, 1…15 of them, and what hangs below: leaves in full, and references to
+ * nodes of later windows, which are the tops of other pages. A new value thus rewrites a page for every four levels, not a
+ * record for every level. A tree of one leaf is a page of its own kind; the empty tree has none.
  *
  *   page      = window node                 window: one byte, B div 4; 0x40 when the node is a leaf (and the only one)
  *   node      = inner | reference | leaf    the top is inner or, in window 0x40, a leaf
@@ -154,7 +154,7 @@ export function decodePage(bytes: Bytes, hash: Bytes): MapPage {
   return node
 }
 
-/** Bytes of the page stored under a hash of 32 bytes, which the store must not change afterwards; undefined where there is none. */
+/** Bytes of the page stored under a hash of 32 bytes, never changed afterwards by the store; undefined where there is none. */
 export type ReadPage = (hash: Bytes) => Bytes | undefined
 
 function readPage(hash: Bytes, read: ReadPage): MapPage {
@@ -164,8 +164,8 @@ function readPage(hash: Bytes, read: ReadPage): MapPage {
 }
 
 /**
- * Keeps the `limit` pages used last, decoded and checked; a full one takes 7 kB (measured). Give it in place of the reader it wraps. A
- * page is its hash, so nothing kept here can be out of date.
+ * Keeps the `limit` pages used last, decoded and checked; a full one takes 7 kB (measured). Give it in place of the reader it
+ * wraps. A page is its hash, so nothing kept here can be out of date.
  */
 export class PageCache {
   readonly #read: ReadPage

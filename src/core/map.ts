@@ -40,8 +40,8 @@ export interface MapUpdate {
   /** New pages, below before above: all must be stored before the root is used. */
   pages: { hash: Bytes; bytes: Bytes }[]
   /**
-   * Hashes of the pages reachable from the old root and no longer from the new one. Whoever deletes them later must see that no newer
-   * root uses them again: a value set back makes the old page once more.
+   * Hashes of the pages reachable from the old root and no longer from the new one. Whoever deletes them later must see that no
+   * newer root uses them again: a value set back makes the old page once more.
    */
   superseded: Bytes[]
   /** How many keys were not there before. */
@@ -81,7 +81,7 @@ function search(top: MapPage, key: Bytes, open: Open): MapLeaf {
   return at
 }
 
-/** Sorted by key, the last change of each key only, copied: the caller may use its arrays again while pages live on in a cache. */
+/** Sorted by key, the last change of each key only, copied: callers may use their arrays again while a cache keeps the pages. */
 function inOrder(changes: Iterable<MapChange>): MapChange[] {
   const sorted: MapChange[] = []
   for (const [key, value] of changes) {
@@ -94,8 +94,8 @@ function inOrder(changes: Iterable<MapChange>): MapChange[] {
 }
 
 /**
- * The map with `changes` made to it, later ones winning. Pure: the caller stores `pages`. Pages touched are read once and made once,
- * however many changes fall into them; nodes are hashed when they are final, so each once.
+ * The map with `changes` made to it, later ones winning. Pure: the caller stores `pages`. Pages touched are read once and made
+ * once, however many changes fall into them; nodes are hashed when they are final, so each once.
  */
 export function updateMap(root: Bytes, changes: Iterable<MapChange>, source: PageSource): MapUpdate {
   const sorted = inOrder(changes)
@@ -142,8 +142,8 @@ export function updateMap(root: Bytes, changes: Iterable<MapChange>, source: Pag
   }
 
   /**
-   * `node` with the changes [from, to) made below it; the same object when they change nothing. `near`, where the caller knows it, is
-   * the leaf in which the search for the first of them ends.
+   * `node` with the changes [from, to) made below it; the same object when they change nothing. `near`, where the caller knows
+   * it, is the leaf in which the search for the first of them ends.
    */
   const change = (node: MapNode, from: number, to: number, above: number, near?: MapLeaf): MapNode => {
     if (from === to) return node
@@ -153,8 +153,8 @@ export function updateMap(root: Bytes, changes: Iterable<MapChange>, source: Pag
     const bit = Math.min(firstDifference(first, leaf.key), firstDifference(sorted[to - 1]![0], leaf.key))
 
     if (bit < top.bit) {
-      // Some keys leave this subtree before its first branch, so a branch comes above it. What was a page is absorbed into the page of
-      // that branch when both are of one window, and always when it was a leaf, the only one of the map.
+      // Some keys leave this subtree before its first branch, so a branch comes above it. What was a page is absorbed into the
+      // page of that branch when both are of one window, and always when it was a leaf, the only one of the map.
       const absorbed = top.kind === 'leaf' || windowOf(top) === windowOf({ bit })
       if (absorbed) dissolve(node)
       const rest = absorbed ? top : node
@@ -206,7 +206,7 @@ export function proveKey(root: Bytes, key: Bytes, source: PageSource): MapProof 
 
 const LENGTH = uvarint(HASH_SIZE)
 
-/** Climbs the path that `proof` holds from `at` on, from a leaf of the keys given to the root; false unless all keys take the same path. */
+/** Climbs the path that `proof` holds after `from`, from a leaf to the root; false unless all the keys take that same path. */
 function climbs(root: Bytes, leaf: Bytes, keys: readonly [Bytes, ...Bytes[]], proof: Bytes, from: number): boolean {
   let hash = leaf
   let below = 8 * HASH_SIZE

@@ -9,9 +9,8 @@ import { FatalError, LianzhengError } from '../core/errors.ts'
 import { HASH_SIZE, leafHash, trailKey } from '../core/hash.ts'
 import { decodePage } from '../core/map-page.ts'
 import { formatVkey, isBy, type Note, parseNote, parseVkey, type Vkey, verifyNoteSignature } from '../core/note.ts'
-import { evaluatePolicy, type Policy } from '../core/policy.ts'
+import { CLASSES, evaluatePolicy, type Policy } from '../core/policy.ts'
 import type { Seal } from '../core/seal.ts'
-import { CLASSES } from '../records/ids.ts'
 import {
   classRange,
   ctiKey,

@@ -54,7 +54,7 @@ export function signHead(head: Head, keys: LogKeys): string {
     text,
     signatures: [
       signNote(text, keys.origin, keys.log.signer),
-      signMlDsaCosignature(checkpoint, keys.origin, keys.mldsa.pair.secretKey, 0)
+      signMlDsaCosignature(checkpoint, keys.origin, keys.mldsa.pair, 0)
     ]
   })
 }

@@ -32,9 +32,10 @@ export async function recover(store: Store, keys: LogKeys): Promise<Recovered> {
   try {
     return await open(new Ledger(store), keys)
   } catch (error) {
-    if (error instanceof LianzhengError && !(error instanceof FatalError))
-      throw new FatalError(error.code, { ...error.detail, cause: error })
-    throw error
+    if (error instanceof FatalError) throw error
+    if (error instanceof LianzhengError) throw new FatalError(error.code, { ...error.detail, cause: error })
+    // Damaged values may decode to something of another shape, on which the checks stumble.
+    throw new FatalError('STORE_CORRUPT', { cause: error })
   }
 }
 

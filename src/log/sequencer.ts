@@ -130,7 +130,9 @@ export class Sequencer {
 
   /** A batch is due `intervalMs` after the last one, or at once when it is full. */
   #schedule(): void {
-    if (this.#sealing !== undefined || this.#fatal !== undefined || this.pool.waiting === 0) return
+    // What was at its signature check when the log stopped comes to wait only now.
+    if (this.#fatal !== undefined) return this.#refuseWaiting(this.#fatal)
+    if (this.#sealing !== undefined || this.pool.waiting === 0) return
     const { intervalMs, maxRecords } = this.#options.batch
     const due =
       this.pool.waiting >= maxRecords || this.#stopping ? 0 : Math.max(0, this.#lastSeal + intervalMs - performance.now())
@@ -156,8 +158,13 @@ export class Sequencer {
         ? error
         : new FatalError(error instanceof LianzhengError ? error.code : 'INTERNAL', { cause: error })
     this.#fatal = fatal
-    for (const { reject } of [...waiting, ...this.pool.take(Number.MAX_SAFE_INTEGER)]) reject(fatal)
+    for (const { reject } of waiting) reject(fatal)
+    this.#refuseWaiting(fatal)
     this.#options.onFatal(fatal)
+  }
+
+  #refuseWaiting(fatal: FatalError): void {
+    for (const { reject } of this.pool.take(Number.MAX_SAFE_INTEGER)) reject(fatal)
   }
 
   async #seal(waiting: readonly Waiting[]): Promise<void> {
@@ -225,17 +232,21 @@ export class Sequencer {
   /** Nothing new: the published head is read back from the store, compared, and signed again. Cosigners' times are renewed this way. */
   async resign(): Promise<void> {
     if (this.#sealing !== undefined || this.#fatal !== undefined || this.#head.seal === undefined) return
-    this.checkClock()
-    const stored = this.#ledger.readHead()
-    if (stored.size !== this.#head.size || !equalBytes(stored.root, this.#head.root))
-      throw new FatalError('STORE_DISAGREES', { field: 'm head' })
-    this.#sealing = this.#publish()
+    this.#sealing = this.#signAgain()
       .catch((error: unknown) => this.#stopFor(error, []))
       .finally(() => {
         this.#sealing = undefined
         this.#schedule()
       })
     await this.#sealing
+  }
+
+  async #signAgain(): Promise<void> {
+    this.checkClock()
+    const stored = this.#ledger.readHead()
+    if (stored.size !== this.#head.size || !equalBytes(stored.root, this.#head.root))
+      throw new FatalError('STORE_DISAGREES', { field: 'm head' })
+    await this.#publish()
   }
 
   /** Seals what waits, then stops. New submissions are refused with `STOPPING`. */

@@ -15,20 +15,21 @@ class LevelStore implements Store {
 
   get(key: Bytes): Bytes | undefined {
     try {
-      return this.#db.getSync(key)
+      const value = this.#db.getSync(key)
+      return value === undefined ? undefined : plain(value)
     } catch (cause) {
       throw new LianzhengError('STORE_CORRUPT', { cause })
     }
   }
 
   async write(writes: readonly Write[], { durable }: { durable: boolean }): Promise<void> {
-    // Chained batches take a third of the time of arrays of operations (measured: 32.8k against 9.2k records/s).
-    const batch = this.#db.batch()
-    for (const { key, value } of writes) {
-      if (value === undefined) batch.del(key)
-      else batch.put(key, value)
-    }
     try {
+      // Chained batches take a third of the time of arrays of operations (measured: 32.8k against 9.2k records/s).
+      const batch = this.#db.batch()
+      for (const { key, value } of writes) {
+        if (value === undefined) batch.del(key)
+        else batch.put(key, value)
+      }
       await batch.write({ sync: durable })
     } catch (cause) {
       throw new LianzhengError('STORE_FAILED', { cause })
@@ -37,7 +38,8 @@ class LevelStore implements Store {
 
   async *range({ gte, lt, limit }: Range): AsyncIterable<[Bytes, Bytes]> {
     try {
-      for await (const entry of this.#db.iterator({ gte, lt, ...(limit === undefined ? {} : { limit }) })) yield entry
+      for await (const entry of this.#db.iterator({ gte, lt, ...(limit === undefined ? {} : { limit }) }))
+        yield [plain(entry[0]), plain(entry[1])]
     } catch (cause) {
       if (cause instanceof LianzhengError) throw cause
       throw new LianzhengError('STORE_CORRUPT', { cause })
@@ -47,6 +49,11 @@ class LevelStore implements Store {
   async close(): Promise<void> {
     await this.#db.close()
   }
+}
+
+/** LevelDB gives Buffers, which compare, print and slice in a way of their own. */
+function plain({ buffer, byteOffset, length }: Bytes): Bytes {
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 /** Throws `DATA_DIR_IN_USE` or `STORE_UNREADABLE`. `mustExist` for readers, which never create one. */

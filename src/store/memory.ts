@@ -1,19 +1,23 @@
 /** A store in memory, for tests. It keeps what is durable apart from what is not, so that a crash can be played: `crash()`. */
 import { type Bytes, fromHex, hex } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
 import type { Range, Store, Write } from './store.ts'
 
 export class MemoryStore implements Store {
   #live = new Map<string, Bytes>()
   #durable = new Map<string, Bytes>()
   #pending: (readonly Write[])[] = []
+  #closed = false
 
   get(key: Bytes): Bytes | undefined {
     return this.#live.get(hex(key))
   }
 
   async write(writes: readonly Write[], { durable }: { durable: boolean }): Promise<void> {
-    apply(this.#live, writes)
-    this.#pending.push(writes)
+    if (this.#closed) throw new LianzhengError('STORE_FAILED')
+    const copied = writes.map(copy)
+    apply(this.#live, copied)
+    this.#pending.push(copied)
     if (!durable) return
     for (const batch of this.#pending) apply(this.#durable, batch)
     this.#pending = []
@@ -26,7 +30,9 @@ export class MemoryStore implements Store {
     for (const entry of found) yield entry
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#closed = true
+  }
 
   /** The store as a crash at this moment would leave it: `kept` of the writes since the last durable one survive, in order. */
   crash(kept = 0): MemoryStore {
@@ -42,9 +48,14 @@ export class MemoryStore implements Store {
   }
 }
 
+function copy({ key, value }: Write): Write {
+  const own = Uint8Array.from(key)
+  return value === undefined ? { key: own, value } : { key: own, value: Uint8Array.from(value) }
+}
+
 function apply(to: Map<string, Bytes>, writes: readonly Write[]): void {
   for (const { key, value } of writes) {
     if (value === undefined) to.delete(hex(key))
-    else to.set(hex(key), Uint8Array.from(value))
+    else to.set(hex(key), value)
   }
 }

@@ -111,7 +111,7 @@ describe('ML-DSA-44, as Go makes it', () => {
   ])('seed %i, %s', (seedByte, name, time, vkeyHash, lineHash) => {
     const { publicKey, secretKey } = mlDsaKeyPair(new Uint8Array(32).fill(seedByte))
     const vkey = makeVkey(name, TYPE_MLDSA44, publicKey)
-    const line = signMlDsaCosignature(checkpoint, name, secretKey, time)
+    const line = signMlDsaCosignature(checkpoint, name, { publicKey, secretKey }, time)
     expect(hex(sha256(utf8(formatVkey(vkey))))).toBe(vkeyHash)
     expect(hex(sha256(utf8(formatSignatureLine(line))))).toBe(lineHash)
     expect(verifyCosignature(text, checkpoint, line, vkey)).toEqual({ timestamp: time })
@@ -120,8 +120,8 @@ describe('ML-DSA-44, as Go makes it', () => {
   test('with randomness: another signature, as good', () => {
     const { publicKey, secretKey } = mlDsaKeyPair(new Uint8Array(32).fill(2))
     const vkey = makeVkey(WITNESS, TYPE_MLDSA44, publicKey)
-    const line = signMlDsaCosignature(checkpoint, WITNESS, secretKey, TIME, new Uint8Array(32).fill(3))
-    expect(hex(line.signature)).not.toBe(hex(signMlDsaCosignature(checkpoint, WITNESS, secretKey, TIME).signature))
+    const line = signMlDsaCosignature(checkpoint, WITNESS, { publicKey, secretKey }, TIME, new Uint8Array(32).fill(3))
+    expect(hex(line.signature)).not.toBe(hex(signMlDsaCosignature(checkpoint, WITNESS, { publicKey, secretKey }, TIME).signature))
     expect(verifyCosignature(text, checkpoint, line, vkey)).toEqual({ timestamp: TIME })
   })
 })
@@ -130,7 +130,11 @@ describe('a cosignature does not verify', () => {
   const { publicKey, secretKey } = mlDsaKeyPair(new Uint8Array(32).fill(2))
   const kinds = [
     ['Ed25519', witness, signCosignature(text, WITNESS, signer, TIME)],
-    ['ML-DSA-44', makeVkey(WITNESS, TYPE_MLDSA44, publicKey), signMlDsaCosignature(checkpoint, WITNESS, secretKey, TIME)]
+    [
+      'ML-DSA-44',
+      makeVkey(WITNESS, TYPE_MLDSA44, publicKey),
+      signMlDsaCosignature(checkpoint, WITNESS, { publicKey, secretKey }, TIME)
+    ]
   ] as const
 
   test.each(kinds)('%s: when anything differs', (_, vkey, line) => {
@@ -199,24 +203,22 @@ describe('a cosignature does not verify', () => {
     const vkey = { name: long, id: noteKeyId(long, TYPE_MLDSA44, publicKey), type: TYPE_MLDSA44, key: publicKey }
     const line = { name: long, keyId: vkey.id, signature: new Uint8Array(8 + 2420) }
     expect(verifyCosignature(text, checkpoint, line, vkey)).toBeUndefined()
-    expect(refusal(() => signMlDsaCosignature(checkpoint, long, secretKey, 0))).toBe('NAME_INVALID')
+    expect(refusal(() => signMlDsaCosignature(checkpoint, long, { publicKey, secretKey }, 0))).toBe('NAME_INVALID')
   })
 })
 
 describe('what is not signed', () => {
-  const { secretKey } = mlDsaKeyPair(new Uint8Array(32))
+  const pair = mlDsaKeyPair(new Uint8Array(32))
 
   test('text that is no checkpoint of the accepted form', () => {
     for (const other of ['', 'text\n', `${text}extension\n`, text.slice(0, -1)])
       expect(refusal(() => signCosignature(other, WITNESS, signer, TIME))).toBe('CHECKPOINT_INVALID')
-    expect(refusal(() => signMlDsaCosignature({ ...checkpoint, origin: 'A' }, WITNESS, secretKey, TIME))).toBe(
-      'CHECKPOINT_INVALID'
-    )
+    expect(refusal(() => signMlDsaCosignature({ ...checkpoint, origin: 'A' }, WITNESS, pair, TIME))).toBe('CHECKPOINT_INVALID')
   })
 
   test.each([-1, 1.5, Number.NaN, 2 ** 53, Number.POSITIVE_INFINITY])('the time %d', (time) => {
     expect(refusal(() => signCosignature(text, WITNESS, signer, time))).toBe('CHECKPOINT_INVALID')
-    expect(refusal(() => signMlDsaCosignature(checkpoint, WITNESS, secretKey, time))).toBe('CHECKPOINT_INVALID')
+    expect(refusal(() => signMlDsaCosignature(checkpoint, WITNESS, pair, time))).toBe('CHECKPOINT_INVALID')
   })
 
   test('seeds have 32 bytes', () => {

@@ -237,7 +237,7 @@ describe('examples in the comments', () => {
   })
 })
 
-/** Key sets of all sizes up to 9, spread and crowded: crowded keys differ from one another in single bits, in the last ones too. */
+/** Key sets of all sizes up to 9, spread and crowded: crowded keys differ from one another in two bits, in the last ones too. */
 const crowd = [255, 254, 252, 251, 248, 128, 127, 4, 3].map((index) => flipped(keyFor('crowd'), index))
 const smallSets = [
   ...Array.from({ length: 10 }, (_, size) => ({ what: `${size} spread keys`, keys: entriesFor(size).map(([key]) => key) })),

@@ -54,7 +54,7 @@ const text = formatCheckpoint(checkpoint)
 
 const logLine = (origin = ORIGIN) => signNote(text, origin, signerOf(origin))
 const by = (keyName: string, time: number) => signCosignature(text, keyName, signerOf(keyName), time)
-const pqBy = (keyName: string, time: number) => signMlDsaCosignature(checkpoint, keyName, pqOf(keyName).secretKey, time)
+const pqBy = (keyName: string, time: number) => signMlDsaCosignature(checkpoint, keyName, pqOf(keyName), time)
 const spoilt = (line: NoteSignature): NoteSignature => {
   const signature: Bytes = Uint8Array.from(line.signature)
   signature[20]! ^= 1
