@@ -1,5 +1,5 @@
 /** `audit`: everything re-read and re-derived, from a stopped node's data directory or over HTTP. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
@@ -24,7 +24,8 @@ export async function run(args: { url?: string; data?: string; policy: string; k
 
 /** A log's own directory, or a node's with one folder a log. */
 async function auditData(directory: string, policy: Policy, io: Io): Promise<AuditReport[]> {
-  if (!existsSync(directory)) throw new LianzhengError('FILE_UNREADABLE', { at: directory })
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new LianzhengError('FILE_UNREADABLE', { at: directory, expected: words(io, '目录', 'a directory') })
   const directories = existsSync(join(directory, 'CURRENT'))
     ? [directory]
     : readdirSync(directory)
@@ -57,7 +58,10 @@ async function auditNode(url: string, policy: Policy, keyFile: string | undefine
   const key = keyFile === undefined ? undefined : await readSecretKey(keyFile, io)
   const client = connect(io, url, key)
   const reports: AuditReport[] = []
-  for (const log of await client.logs())
+  const logs = await client.logs()
+  // Nothing audited is not everything verified.
+  if (logs.length === 0) throw new LianzhengError('ANSWER_INVALID', { field: 'logs', expected: 'at least one log' })
+  for (const log of logs)
     reports.push(
       await auditRemote({
         origin: log.origin,

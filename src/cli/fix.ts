@@ -1,7 +1,7 @@
 /** `fix`: a file never leaves the machine; its digests are signed, sent, and proven fixed. One receipt a file. */
 import { randomBytes } from 'node:crypto'
-import { statSync } from 'node:fs'
-import { basename } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
 import { hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { useNative } from '../node/native.ts'
@@ -34,6 +34,8 @@ export async function run(args: Args, io: Io): Promise<number> {
       field: 'material',
       expected: '--set material=electronic-data | digitised-copy | object'
     })
+  // Before anything is sent: of several files either all are there or none is fixed.
+  for (const path of args.file) if (!existsSync(path)) throw new LianzhengError('FILE_UNREADABLE', { at: path })
   const key = await readSecretKey(args.key, io)
   const session = await Session.open(io, args.url, key, args.policy)
   const court = given.open.court ?? courtOf(session, args.case)
@@ -43,6 +45,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     const { sha256, sm3, size } = await digestFile(file, (at, of) =>
       progress(io, `计算摘要 ${basename(file)}`, `digesting ${basename(file)}`, at, of)
     )
+    const name = basename(resolve(path))
     const evidence = `${court}-${today()}-${letters(12)}`
     const record = {
       type: type.type,
@@ -60,10 +63,10 @@ export async function run(args: Args, io: Io): Promise<number> {
       ...(args.case === undefined ? {} : { case: normaliseCaseNumber(args.case) }),
       ...(args.list === undefined ? {} : { list: args.list }),
       ...given.open,
-      sealed: { name: basename(path).normalize('NFC'), ...given.sealed }
+      sealed: { name: name.normalize('NFC'), ...given.sealed }
     }
     const sent = await session.send(record, { files: [{ name: file, sha256, ...(sm3 === undefined ? {} : { sm3 }) }] })
-    const receipt = writeReceipt(args.out, basename(path), sent.receipt)
+    const receipt = writeReceipt(args.out, name, sent.receipt)
     done.push({ file, receipt, evidence, log: sent.log, index: sent.index, overall: sent.report.overall })
     say(
       io,

@@ -1,5 +1,5 @@
 /** What a command may touch of the outside: injected, so that commands are tested without a process. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type Bytes, utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 
@@ -39,8 +39,14 @@ export function progress(io: Io, zh: string, en: string, done: number, of: numbe
   io.err(`\r${words(io, zh, en)} ${bar} ${String(Math.round(share * 100)).padStart(3)}% ${done >= of ? '\n' : ''}`)
 }
 
+/** UTF-8, with or without a byte order mark. Throws `FILE_UNREADABLE` or `TEXT_NOT_UTF8`. */
 export function readText(file: string): string {
-  return new TextDecoder('utf-8', { fatal: false }).decode(readBytes(file))
+  const bytes = readBytes(file)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new LianzhengError('TEXT_NOT_UTF8', { at: file, cause })
+  }
 }
 
 export function readBytes(file: string): Bytes {
@@ -48,6 +54,14 @@ export function readBytes(file: string): Bytes {
     return new Uint8Array(readFileSync(file))
   } catch (cause) {
     throw new LianzhengError('FILE_UNREADABLE', { at: file, cause })
+  }
+}
+
+export function makeDirectory(directory: string, mode = 0o755): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode })
+  } catch (cause) {
+    throw new LianzhengError('FILE_UNREADABLE', { at: directory, expected: 'a directory, or a place for one', cause })
   }
 }
 
@@ -61,6 +75,13 @@ export function writeNew(file: string, content: string | Bytes, mode = 0o644): v
       throw new LianzhengError('FILE_UNREADABLE', { at: file, expected: 'a place that can be written', cause })
     if (Buffer.compare(readBytes(file), bytes) !== 0) throw new LianzhengError('FILE_EXISTS', { at: file })
   }
+}
+
+/** What `--lang` says, wherever it stands. */
+export function languageAsked(argv: readonly string[]): Lang | undefined {
+  const at = argv.findIndex((word) => word === '--lang' || word.startsWith('--lang='))
+  const given = at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.slice('--lang='.length) : argv[at + 1]
+  return given === 'zh' || given === 'en' ? given : undefined
 }
 
 /** zh unless the locale says en; C and POSIX mean zh (api.md). */

@@ -3,17 +3,11 @@
 import { createInterface } from 'node:readline'
 import { Command, Option } from 'commander'
 import { VERSION } from '../node/version.ts'
-import { type Io, type Lang, languageOf } from './io.ts'
+import { type Io, languageAsked, languageOf } from './io.ts'
 import { report } from './report.ts'
 
 /** Every command: its options and arguments as an object; the exit status. */
 export type Run<Args> = (args: Args, io: Io) => Promise<number>
-
-function langOf(argv: readonly string[], env: NodeJS.ProcessEnv): Lang {
-  const at = argv.findIndex((word) => word === '--lang' || word.startsWith('--lang='))
-  const given = at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.slice('--lang='.length) : argv[at + 1]
-  return given === 'zh' || given === 'en' ? given : languageOf(env)
-}
 
 async function askSecret(prompt: string): Promise<string | undefined> {
   if (!process.stdin.isTTY) return undefined
@@ -33,6 +27,7 @@ async function askSecret(prompt: string): Promise<string | undefined> {
 /** Runs one command line. Never throws: what goes wrong is said, and is the exit status. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let status = 0
+  io.lang = languageAsked(argv) ?? io.lang
   const t = (zh: string, en: string) => (io.lang === 'zh' ? zh : en)
   const program = new Command('lianzheng')
     .description(t('链证：多机构共同维护的存证账本', 'Lianzheng: a ledger of evidence kept by several institutions'))
@@ -202,9 +197,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** The real outside. */
-export function processIo(argv: readonly string[]): Io {
+export function processIo(): Io {
   return {
-    lang: langOf(argv, process.env),
+    lang: languageOf(process.env),
     json: false,
     watched: process.stderr.isTTY === true,
     env: process.env,
@@ -215,6 +210,5 @@ export function processIo(argv: readonly string[]): Io {
 }
 
 if (process.argv[1] !== undefined && /[\\/](?:main\.(?:js|ts)|lianzheng)$/.test(process.argv[1])) {
-  const argv = process.argv.slice(2)
-  process.exitCode = await main(argv, processIo(argv))
+  process.exitCode = await main(process.argv.slice(2), processIo())
 }

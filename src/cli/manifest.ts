@@ -7,34 +7,48 @@
  * Paths relative with `/`, NFC, sorted bytewise; no links, no control characters; hidden files are named like all others.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { closeSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { compareText } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { writeNew } from './io.ts'
+import { makeDirectory, writeNew } from './io.ts'
 
 /** Writes `<folder>.manifest` into `out` and returns its path. Throws `FILE_UNREADABLE` naming what cannot stand in a manifest. */
 export function manifestOf(folder: string, out: string): string {
   const lines = walk(folder, '')
     .sort((a, b) => compareText(a.path, b.path))
     .map(({ path, size, sha256 }) => `${sha256} ${size} ${path}\n`)
-  mkdirSync(out, { recursive: true })
-  const file = join(out, `${basename(folder)}.manifest`)
+  makeDirectory(out)
+  const file = join(out, `${basename(resolve(folder))}.manifest`)
   writeNew(file, `lianzheng-manifest/v1\n${lines.join('')}`)
   return file
 }
 
-function walk(root: string, prefix: string): { path: string; size: number; sha256: string }[] {
-  return readdirSync(join(root, prefix)).flatMap((name) => {
+interface Line {
+  path: string
+  size: number
+  sha256: string
+}
+
+function walk(root: string, prefix: string): Line[] {
+  return reading(join(root, prefix), (place) => readdirSync(place)).flatMap((name): Line[] => {
     const path = prefix === '' ? name : `${prefix}/${name}`
     const refuse = (expected: string) => new LianzhengError('FILE_UNREADABLE', { at: join(root, path), expected })
     if (path !== path.normalize('NFC') || /[\u0000-\u001f\u007f]/.test(path))
       throw refuse('a name in NFC without control characters')
-    const stat = lstatSync(join(root, path))
+    const stat = reading(join(root, path), (place) => lstatSync(place))
     if (stat.isDirectory()) return walk(root, path)
     if (!stat.isFile()) throw refuse('a file or a folder, no link')
-    return [{ path, ...digestSync(join(root, path)) }]
+    return [{ path, ...reading(join(root, path), digestSync) }]
   })
+}
+
+function reading<T>(place: string, read: (place: string) => T): T {
+  try {
+    return read(place)
+  } catch (cause) {
+    throw new LianzhengError('FILE_UNREADABLE', { at: place, cause })
+  }
 }
 
 function digestSync(file: string): { size: number; sha256: string } {

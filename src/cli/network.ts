@@ -1,9 +1,9 @@
 /** `network init`: everything a node needs for its first start, for one machine and one node. */
-import { mkdirSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { LianzhengError } from '../core/errors.ts'
 import { makeNetwork } from '../node/network.ts'
-import { type Io, printJson, say, words } from './io.ts'
+import { type Io, makeDirectory, printJson, say, words } from './io.ts'
 
 export async function run(args: { dir: string; nodes: string; port: string }, io: Io): Promise<number> {
   const port = Number(args.port)
@@ -12,7 +12,7 @@ export async function run(args: { dir: string; nodes: string; port: string }, io
   const nodes = args.nodes.split(',')
   if (nodes.length !== 1 || nodes[0] !== 'court')
     throw new LianzhengError('USAGE', { field: '--nodes', expected: 'court: this version runs networks of one node' })
-  mkdirSync(args.dir, { recursive: true })
+  makeDirectory(args.dir)
   if (readdirSync(args.dir).length > 0)
     throw new LianzhengError('FILE_EXISTS', { at: args.dir, expected: words(io, '空目录', 'an empty directory') })
   await makeNetwork(args.dir, port)

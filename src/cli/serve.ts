@@ -1,16 +1,28 @@
 /** `serve`: one node, all its logs, until SIGTERM or SIGINT. */
 import { LianzhengError } from '../core/errors.ts'
-import { readConfig } from '../node/config.ts'
+import { type NodeConfig, readConfig } from '../node/config.ts'
 import { startNode } from '../node/node.ts'
 import type { Io } from './io.ts'
 import { report } from './report.ts'
 
 export async function run(args: { config: string }, io: Io): Promise<number> {
   const config = readConfig(args.config)
-  let end: (status: number) => void = () => {}
-  const ended = new Promise<number>((resolve) => {
-    end = resolve
+  // Heard from the start: asked to stop while it starts, a node stops as soon as it stands.
+  let ask = () => {}
+  const asked = new Promise<void>((resolve) => {
+    ask = resolve
   })
+  process.once('SIGTERM', ask)
+  process.once('SIGINT', ask)
+  try {
+    return await serve(config, asked, io)
+  } finally {
+    process.off('SIGTERM', ask)
+    process.off('SIGINT', ask)
+  }
+}
+
+async function serve(config: NodeConfig, asked: Promise<void>, io: Io): Promise<number> {
   const node = await startNode(config, {
     onFatal: (error) => {
       report(error, io)
@@ -23,16 +35,11 @@ export async function run(args: { config: string }, io: Io): Promise<number> {
       )
   })
   io.out(`${JSON.stringify({ event: 'ready', url: node.url, logs: node.logs })}\n`)
-  const stop = () => {
-    node.stop().then(
-      () => end(0),
-      (error: unknown) => end(report(error, io))
-    )
+  await asked
+  try {
+    await node.stop()
+    return 0
+  } catch (error) {
+    return report(error, io)
   }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
-  const status = await ended
-  process.off('SIGTERM', stop)
-  process.off('SIGINT', stop)
-  return status
 }

@@ -1,6 +1,6 @@
 /** What commands that talk to a node share: the client with its memory of heads, the policy, the author, and sending one record. */
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type HeadMemory, type Identity, LedgerClient, type LogInfo } from '../client/client.ts'
@@ -10,13 +10,14 @@ import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
 import { draft, typeOf } from '../records/draft.ts'
 import type { GivenFile } from '../verify/receipt.ts'
-import { type Io, readText, writeNew } from './io.ts'
+import { type Io, makeDirectory, readText, writeNew } from './io.ts'
 
 /** One file a log under `~/.lianzheng/heads`, or `$LIANZHENG_HOME/heads`. */
 export function headMemory(io: Io): HeadMemory {
   const directory = join(io.env.LIANZHENG_HOME ?? join(homedir(), '.lianzheng'), 'heads')
   // One name is used with different keys by different networks: the log key is not known here, so the URL is no part of it either.
-  const file = (origin: string) => join(directory, `${createHash('sha256').update(origin).digest('hex').slice(0, 32)}.note`)
+  const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
+  const file = (origin: string) => join(directory, `${digest(origin)}.note`)
   return {
     get: async (origin) => {
       try {
@@ -26,10 +27,15 @@ export function headMemory(io: Io): HeadMemory {
       }
     },
     set: async (origin, note) => {
-      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      makeDirectory(directory, 0o700)
       const temporary = `${file(origin)}.${process.pid}.${randomBytes(4).toString('hex')}`
       writeFileSync(temporary, note)
       renameSync(temporary, file(origin))
+    },
+    contradicts: async (origin, note) => {
+      const beside = `${file(origin).slice(0, -'.note'.length)}-${digest(note)}.note`
+      writeNew(beside, note)
+      return [file(origin), beside]
     }
   }
 }
@@ -93,7 +99,7 @@ export class Session {
 
 /** Writes `<name>.receipt.json`, or `<name>-2.receipt.json` … where that name is taken. */
 export function writeReceipt(directory: string, name: string, receipt: string): string {
-  mkdirSync(directory, { recursive: true })
+  makeDirectory(directory)
   for (let n = 1; ; n++) {
     const file = join(directory, `${name}${n === 1 ? '' : `-${n}`}.receipt.json`)
     try {

@@ -4,12 +4,14 @@
  */
 import { importJWK, SignJWT } from 'jose'
 import { type Bytes, base64url, equalBytes, fromBase64url } from '../core/bytes.ts'
-import { parseCheckpoint } from '../core/checkpoint.ts'
+import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { CODES, type Code, LianzhengError } from '../core/errors.ts'
+import { leafHash } from '../core/hash.ts'
 import { checkConsistency } from '../core/merkle.ts'
 import { parseNote } from '../core/note.ts'
-import type { Policy } from '../core/policy.ts'
+import { evaluatePolicy, type Policy } from '../core/policy.ts'
 import { type CertificateReport, verifyCertificate } from '../verify/certificate.ts'
+import { parseReceipt } from '../verify/files.ts'
 import type { GivenFile } from '../verify/receipt.ts'
 import { type ReceiptReport, verifyReceipt } from '../verify/receipt.ts'
 import type { Key } from './keyfile.ts'
@@ -18,6 +20,8 @@ import type { Key } from './keyfile.ts'
 export interface HeadMemory {
   get(origin: string): Promise<string | undefined>
   set(origin: string, note: string): Promise<void>
+  /** Keeps a head that contradicts the one remembered, beside it. Gives the places where both can be found. */
+  contradicts?(origin: string, note: string): Promise<string[]>
 }
 
 export interface LogInfo {
@@ -105,7 +109,7 @@ export class LedgerClient {
   }
 
   async #token(): Promise<string> {
-    this.#node ??= (await this.json<{ name: string }>('/api/v1/status', { anonymous: true })).name
+    this.#node ??= await this.#nodeName()
     const { kid, publicKey, secret } = this.#options.key!
     const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x: base64url(publicKey), d: base64url(secret!.seed) }, 'EdDSA')
     const iat = Math.floor(this.now / 1000)
@@ -117,14 +121,20 @@ export class LedgerClient {
       .sign(key)
   }
 
-  logs(): Promise<LogInfo[]> {
-    return this.json('/api/v1/logs', { anonymous: true })
+  async #nodeName(): Promise<string> {
+    const { name } = await this.json<{ name: unknown }>('/api/v1/status', { anonymous: true })
+    if (typeof name !== 'string') throw new LianzhengError('ANSWER_INVALID', { field: 'name', expected: 'the name of the node' })
+    return name
+  }
+
+  async logs(): Promise<LogInfo[]> {
+    return list('logs', await this.json<LogInfo[]>('/api/v1/logs', { anonymous: true }))
   }
 
   /** What the registries of the node's logs say of the key. */
   async whoami(): Promise<Identity[]> {
     if (this.#options.key?.secret === undefined) throw new LianzhengError('AUTH_REQUIRED')
-    return (await this.json<{ logs: Identity[] }>('/api/v1/whoami')).logs
+    return list('logs', (await this.json<{ logs: Identity[] }>('/api/v1/whoami')).logs)
   }
 
   /** Sends one record and checks the receipt that comes back: it must be of this statement and must not be broken. */
@@ -136,16 +146,14 @@ export class LedgerClient {
   ): Promise<{ log: string; index: number; leaf: string; receipt: string; report: ReceiptReport }> {
     const body = JSON.stringify({ statement: base64url(statement), disclosures: disclosures.map(base64url) })
     const text = await this.text('/api/v1/records?wait=quorum&reply=receipt', { method: 'POST', body })
-    const split = text.indexOf('"receipt":')
-    if (split < 0) throw new LianzhengError('ANSWER_INVALID', { field: 'receipt' })
-    const place = JSON.parse(`${text.slice(0, split)}"receipt":null}`) as { log: string; index: number; leaf: string }
-    const receipt = `${text.slice(split + '"receipt":'.length, text.lastIndexOf('}'))}\n`
-    const report = verifyReceipt(receipt, policy, { now: Math.floor(this.now / 1000), files })
-    const sent = JSON.parse(receipt) as { statement: string; checkpoint: string }
-    if (report.overall === 'broken' || sent.statement !== base64url(statement))
+    const receipt = receiptIn(text)
+    const now = Math.floor(this.now / 1000)
+    const report = held('receipt', () => verifyReceipt(receipt, policy, { now, files }))
+    const { origin, index, checkpoint, statement: sent } = parseReceipt(receipt)
+    if (report.overall === 'broken' || !equalBytes(sent, statement))
       throw new LianzhengError('ANSWER_INVALID', { field: 'receipt', expected: 'a receipt of what was sent' })
-    await this.remember(sent.checkpoint)
-    return { ...place, receipt, report }
+    await this.remember(checkpoint, policy)
+    return { log: logOf(origin), index, leaf: base64url(leafHash(statement)), receipt, report }
   }
 
   /** Many records at once, without receipts: an answer for each, in order. */
@@ -158,48 +166,81 @@ export class LedgerClient {
     return this.json('/api/v1/records?reply=index', { method: 'POST', body })
   }
 
-  /** The whole certificate of a trail, verified. `page` members at a time where the trail is longer. */
+  /** The whole certificate of a trail, verified. Throws `ANSWER_INVALID` where it is none, or one of another trail. */
   async trail(name: string, policy: Policy): Promise<{ certificate: string; report: CertificateReport }> {
     const certificate = await this.text(`/api/v1/trails/${encodeURIComponent(name)}`)
-    const report = verifyCertificate(certificate, policy, { now: Math.floor(this.now / 1000) })
+    const now = Math.floor(this.now / 1000)
+    const report = held('certificate', () => verifyCertificate(certificate, policy, { now }))
     if (report.trail !== name) throw new LianzhengError('ANSWER_INVALID', { field: 'trail', expected: name })
     for (const { checkpoint } of (JSON.parse(certificate) as { parts: { checkpoint: string }[] }).parts)
-      await this.remember(checkpoint)
+      await this.remember(checkpoint, policy)
     return { certificate, report }
   }
 
-  /** Compares a verified checkpoint with the last one seen of its log. Throws `HEAD_WENT_BACK`. */
-  async remember(note: string): Promise<void> {
+  /**
+   * Compares a checkpoint with the last one seen of its log. One that no log key of the policy has signed says nothing of the log and is passed
+   * over. Throws `HEAD_WENT_BACK`; both heads are kept.
+   */
+  async remember(note: string, policy: Policy): Promise<void> {
     const memory = this.#options.memory
-    if (memory === undefined) return
-    const next = parseCheckpoint(parseNote(note).text)
+    const next = memory === undefined ? undefined : signedHead(note, policy)
+    if (memory === undefined || next === undefined) return
     const stored = await memory.get(next.origin)
-    if (stored !== undefined) {
-      const last = parseCheckpoint(parseNote(stored).text)
-      const wentBack = () =>
-        new LianzhengError('HEAD_WENT_BACK', { at: next.origin, expected: `a head that extends size ${last.size}` })
-      if (next.size < last.size) throw wentBack()
-      if (next.size === last.size) {
-        if (!equalBytes(next.root, last.root)) throw wentBack()
-        return
-      }
-      const log = next.origin.slice(next.origin.lastIndexOf('/') + 1)
-      const { proof } = await this.json<{ proof: string[] }>(
-        `/api/v1/logs/${log}/proofs/consistency?from=${last.size}&to=${next.size}`,
-        { anonymous: true }
-      )
-      if (
-        !checkConsistency(
-          last.size,
-          next.size,
-          last.root,
-          next.root,
-          proof.map((hash) => fromBase64url(hash, 32))
-        )
-      )
-        throw wentBack()
+    const last = stored === undefined ? undefined : parseCheckpoint(parseNote(stored).text)
+    if (last !== undefined && !(await this.#extends(last, next))) {
+      const kept = (await memory.contradicts?.(next.origin, note)) ?? []
+      throw new LianzhengError('HEAD_WENT_BACK', {
+        at: [next.origin, ...kept].join(' '),
+        expected: `a head that extends size ${last.size}`
+      })
     }
-    await memory.set(next.origin, note)
+    if (last?.size !== next.size) await memory.set(next.origin, note)
+  }
+
+  async #extends(last: Checkpoint, next: Checkpoint): Promise<boolean> {
+    if (next.size < last.size) return false
+    if (next.size === last.size) return equalBytes(next.root, last.root)
+    const path = `/api/v1/logs/${logOf(next.origin)}/proofs/consistency?from=${last.size}&to=${next.size}`
+    const { proof } = await this.json<{ proof: string[] }>(path, { anonymous: true })
+    const hashes = held('proof', () => proof.map((hash) => fromBase64url(hash, 32)))
+    return checkConsistency(last.size, next.size, last.root, next.root, hashes)
+  }
+}
+
+/** The checkpoint of a note that a log key of the policy has signed, and no key of the policy has signed wrongly. */
+function signedHead(text: string, policy: Policy): Checkpoint | undefined {
+  try {
+    const note = parseNote(text)
+    const checkpoint = parseCheckpoint(note.text)
+    return evaluatePolicy(policy, note, checkpoint).log === 'verified' ? checkpoint : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The receipt in the answer to one submission, as the text that it is: what is verified and kept are those very bytes. */
+function receiptIn(answer: string): string {
+  const start = answer.indexOf('"receipt":')
+  if (start < 0) throw new LianzhengError('ANSWER_INVALID', { field: 'receipt', expected: 'a receipt' })
+  return `${answer.slice(start + '"receipt":'.length, answer.lastIndexOf('}'))}\n`
+}
+
+/** A log's name on its node: the last part of its origin. */
+function logOf(origin: string): string {
+  return origin.slice(origin.lastIndexOf('/') + 1)
+}
+
+function list<T>(field: string, value: T[]): T[] {
+  if (!Array.isArray(value)) throw new LianzhengError('ANSWER_INVALID', { field, expected: 'an array' })
+  return value
+}
+
+/** Whatever a node's answer makes stumble is the answer's fault. */
+function held<T>(field: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new LianzhengError('ANSWER_INVALID', { field, cause })
   }
 }
 

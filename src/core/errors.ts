@@ -314,7 +314,6 @@ export const CODES = {
   BODY_INVALID: [400, 2, '请求内容不正确', 'request body not valid', '请对照接口文档', 'Compare with the API description'],
   QUERY_INVALID: [400, 2, '查询参数不正确', 'query parameter not valid', '请对照接口文档', 'Compare with the API description'],
   NOT_FOUND: [404, 2, '没有这个地址', 'no such resource', '请检查地址', 'Check the address'],
-  METHOD_NOT_ALLOWED: [405, 2, '该地址不支持此方法', 'method not allowed here', '请检查方法', 'Check the method'],
   LOG_UNKNOWN: [404, 2, '本节点没有这个账本', 'this node has no such log', '用 /api/v1/logs 查看', 'See /api/v1/logs'],
   ENTRY_UNKNOWN: [404, 2, '没有这条记录', 'no such record', '请检查序号或摘要', 'Check the index or leaf hash'],
   AUTH_REQUIRED: [401, 2, '需要身份令牌', 'a bearer token is needed', '命令行请加 --key', 'On the command line add --key'],
@@ -376,7 +375,6 @@ export const CODES = {
   STORE_DISAGREES: [500, 3, '数据与本账本签过的链头不一致', 'stored data disagree with the head this log signed', ...STOP],
   STORE_CORRUPT: [500, 3, '存储内容已损坏', 'stored data are damaged', ...STOP],
   STORE_FAILED: [500, 3, '写入存储失败', 'writing to the store failed', ...STOP],
-  IMMUTABLE_CHANGED: [500, 3, '不可变数据将被改写', 'immutable data would be changed', ...STOP],
   CLOCK_BACKWARDS: [
     500,
     3,

@@ -1,5 +1,5 @@
 /** What the HTTP surface is given: the node's logs and a few facts. Everything is injected; nothing here opens or owns anything. */
-
+import { LianzhengError } from '../core/errors.ts'
 import type { LogKeys } from '../log/head.ts'
 import type { Ledger } from '../log/ledger.ts'
 import type { Reader } from '../log/reader.ts'
@@ -33,4 +33,11 @@ export interface NodeContext {
   status(): NodeStatus
   /** Something failed that is no one's request: for the operator's log, never with content. */
   onError(error: unknown): void
+}
+
+/** Throws `LOG_UNKNOWN`. Which logs a node has is public. */
+export function findLog(node: NodeContext, name: string): LogContext {
+  const log = node.logs.get(name)
+  if (log === undefined) throw new LianzhengError('LOG_UNKNOWN', { expected: [...node.logs.keys()].join(' | ') })
+  return log
 }

@@ -150,7 +150,7 @@ export class Reader {
   }
 
   /** A trail as the published head has it, though a later batch may have grown it since. */
-  #trailState(name: string): { count: number; root: Bytes; proof: Bytes; members(): TrailMember[] } {
+  #trailState(name: string): { count: number; root: Bytes; proof: Bytes; members(limit?: number): TrailMember[] } {
     const { size } = this.published()
     const key = trailKey(name)
     const read = (level: number, index: number) => this.#ledger.trailTile(key, level, index)
@@ -160,7 +160,7 @@ export class Reader {
     const root = count === 0 ? EMPTY_HASH : count === stored?.count ? stored.root : treeRoot(count, trailNodes(count, read))
     const found = proveKey(this.#mapRoot(), key, this.#ledger.pages)
     if (found.present !== count > 0) throw new LianzhengError('STORE_CORRUPT', { field: `t ${base64url(key)}` })
-    return { count, root, proof: found.proof, members: () => readMembers(0, count, read) }
+    return { count, root, proof: found.proof, members: (limit = count) => readMembers(0, Math.min(limit, count), read) }
   }
 
   #mapRoot(): Bytes {
@@ -241,9 +241,11 @@ export class Reader {
     }
   }
 
-  /** Indexes of a trail's members under the published head. */
-  memberIndexes(trail: string): number[] {
-    return this.#members(trail).map(({ index }) => index)
+  /** Indexes of a trail's first members under the published head. */
+  memberIndexes(trail: string, limit: number): number[] {
+    return this.#trailState(trail)
+      .members(limit)
+      .map(({ index }) => index)
   }
 
   /** Every entry the published head covers, as audits and mirrors read them. */

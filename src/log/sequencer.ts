@@ -13,8 +13,9 @@ import { FatalError, LianzhengError } from '../core/errors.ts'
 import { MemoryRegistry } from '../core/registry.ts'
 import { signSeal } from '../core/seal.ts'
 import { decodeStatement } from '../core/statement.ts'
-import { NOTE_KEY } from '../store/layout.ts'
+import { disclosuresKey, NOTE_KEY } from '../store/layout.ts'
 import { put, type Store } from '../store/store.ts'
+import { encodeValue } from '../store/values.ts'
 import { admit, type ExaminedRecord, MAX_AHEAD, type Position } from '../verify/admit.ts'
 import { type Folded, fold, type Head } from '../verify/fold.ts'
 import { type LogKeys, signHead } from './head.ts'
@@ -59,9 +60,11 @@ export class Sequencer {
   #head: Head
   #published: Published | undefined
   #garbage: { height: number; hashes: readonly Bytes[] }[]
-  #lastSeal = 0
+  /** `performance.now()` at the last batch; none yet. */
+  #lastSeal = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #sealing: Promise<void> | undefined
+  #keeping: Promise<void> = Promise.resolve()
   #fatal: FatalError | undefined
   #stopping = false
 
@@ -96,10 +99,25 @@ export class Sequencer {
       throw new FatalError('CLOCK_BACKWARDS', { expected: `a time after ${new Date(last).toISOString()}, the last seal` })
   }
 
-  submit(record: ExaminedRecord, disclosures: readonly Bytes[]): Promise<Placed> {
-    if (this.#fatal !== undefined) return Promise.reject(this.#fatal)
-    if (this.#stopping) return Promise.reject(new LianzhengError('STOPPING'))
-    return this.pool.submit(record, disclosures)
+  /** As `Pool.submit`. Disclosures that come with a statement already placed, and were not given before, are kept too. */
+  async submit(record: ExaminedRecord, disclosures: readonly Bytes[]): Promise<Placed> {
+    if (this.#fatal !== undefined) throw this.#fatal
+    if (this.#stopping) throw new LianzhengError('STOPPING')
+    const placed = await this.pool.submit(record, disclosures)
+    if (!placed.fresh && disclosures.length > 0) await this.#keepDisclosures(placed.index, disclosures)
+    return placed
+  }
+
+  /** Durable before the answer, one after another: each adds to what the one before has written. */
+  #keepDisclosures(index: number, given: readonly Bytes[]): Promise<void> {
+    const kept = this.#keeping.then(async () => {
+      const stored = this.#ledger.disclosures(index)
+      const missing = given.filter((one) => !stored.some((known) => equalBytes(known, one)))
+      if (missing.length === 0) return
+      await this.#options.store.write([put(disclosuresKey(index), encodeValue([...stored, ...missing]))], { durable: true })
+    })
+    this.#keeping = kept.catch((error: unknown) => this.#stopFor(error, []))
+    return kept
   }
 
   #indexBelowHead(leaf: Bytes): number | undefined {
@@ -258,6 +276,7 @@ export class Sequencer {
       await (this.#sealing ?? new Promise((resolve) => setTimeout(resolve, 5)))
     }
     clearTimeout(this.#timer)
+    await this.#keeping
   }
 }
 

@@ -7,8 +7,10 @@ import { LianzhengError } from '../core/errors.ts'
 import { isName } from '../core/keys.ts'
 import { CLASSES } from '../records/ids.ts'
 
-const port = '[0-9]{1,5}'
-const listen = z.string().regex(new RegExp(`^(?:\\[[0-9a-f:]+\\]|[A-Za-z0-9.-]+):${port}$`), 'host:port')
+const listen = z
+  .string()
+  .regex(/^(?:\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/, 'host:port')
+  .refine((where) => Number(where.slice(where.lastIndexOf(':') + 1)) <= 65_535, 'host:port, a port of at most 65535')
 const nodeName = z.string().refine(isName, 'a node name: lower-case letters, digits, dots, hyphens')
 const classes = z.union([z.enum(CLASSES), z.array(z.enum(CLASSES)).min(1)])
 
@@ -45,7 +47,7 @@ const schema = z.strictObject({
 
 export type NodeConfig = z.infer<typeof schema> & { file: string; genesisDir: string }
 
-/** Throws `CONFIG_UNREADABLE` or `CONFIG_INVALID` with the line. Paths in the file are relative to it; those returned are absolute. */
+/** Throws `CONFIG_UNREADABLE`, or `CONFIG_INVALID` or `NAME_INVALID` with the line. Paths in the file are relative to it; those returned are absolute. */
 export function readConfig(file: string): NodeConfig {
   let text: string
   try {
@@ -63,7 +65,13 @@ export function readConfig(file: string): NodeConfig {
       cause: syntax
     })
 
-  const result = schema.safeParse(document.toJS())
+  let value: unknown
+  try {
+    value = document.toJS()
+  } catch (cause) {
+    throw new LianzhengError('CONFIG_INVALID', { at: `${file}:1`, expected: 'YAML without a flood of aliases', cause })
+  }
+  const result = schema.safeParse(value)
   if (!result.success) {
     const issue = result.error.issues[0]!
     const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path
@@ -74,9 +82,12 @@ export function readConfig(file: string): NodeConfig {
     })
   }
   const names = result.data.logs.map(({ name }) => name)
-  const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined)
-    throw new LianzhengError('CONFIG_INVALID', { at: file, field: 'logs', expected: `one log named ${twice}` })
+  for (const [i, name] of names.entries()) {
+    const place = { at: `${file}:${lineOf(document.contents, ['logs', i, 'name'], lines)}`, field: `logs.${i}.name` }
+    if (names.indexOf(name) !== i) throw new LianzhengError('CONFIG_INVALID', { ...place, expected: `one log named ${name}` })
+    if (!isName(`${result.data.name}/${name}`))
+      throw new LianzhengError('NAME_INVALID', { ...place, expected: 'an origin, <node>/<log>, of at most 200 bytes' })
+  }
   const from = (path: string) => resolve(dirname(file), path)
   const { name, dataDir, seedFile, policy } = result.data
   const genesisDir = result.data.genesisDir ?? `genesis/${name.split('.')[0]}`

@@ -3,10 +3,15 @@ import { mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { type Bytes, equalBytes } from '../core/bytes.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
+import { formatVkey } from '../core/note.ts'
 import { parsePolicy } from '../core/policy.ts'
+import { GENESIS } from '../core/registry.ts'
 import { createApp } from '../http/app.ts'
 import type { LogContext, NodeContext } from '../http/context.ts'
+import { drainOf } from '../http/drain.ts'
+import type { LogKeys } from '../log/head.ts'
 import type { Ledger } from '../log/ledger.ts'
 import { Reader } from '../log/reader.ts'
 import { recover } from '../log/recover.ts'
@@ -43,8 +48,7 @@ export interface RunningNode {
 export async function startNode(config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
   useNative()
   const clock = options.clock ?? Date.now
-  const policy = readText(config.policy)
-  parsePolicy(policy)
+  const policy = readPolicy(config.policy)
   const seed = readSeed(config.seedFile)
   const stores: Store[] = []
   const logs = new Map<string, LogContext>()
@@ -54,7 +58,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     for (const log of config.logs) {
       const keys = keysOfLog(seed, `${config.name}/${log.name}`)
       const directory = join(config.dataDir, log.name)
-      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      makeDirectory(directory)
       const store = await openLevel(directory)
       stores.push(store)
       const recovered = await recover(store, keys)
@@ -70,7 +74,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         onFatal: options.onFatal
       })
       const reader = new Reader(recovered.ledger, keys.origin, () => sequencer.published)
-      await takeGenesis(sequencer, recovered.ledger, join(config.genesisDir, log.name))
+      await takeGenesis(sequencer, recovered.ledger, join(config.genesisDir, log.name), keys)
       logs.set(log.name, { name: log.name, classes, keys, ledger: recovered.ledger, sequencer, reader })
     }
 
@@ -86,6 +90,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       onError: options.onError ?? (() => {})
     }
     server = createServer(createApp(context))
+    const drain = drainOf(server)
     const address = await listen(server, config.listen)
     const resigning = setInterval(() => {
       for (const { sequencer } of logs.values())
@@ -95,7 +100,6 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
             options.onFatal(error instanceof FatalError ? error : new FatalError('INTERNAL', { cause: error }))
           )
     }, RESIGN_MS)
-    const listening = server
     return {
       url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
       logs: [...logs.keys()],
@@ -103,12 +107,9 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       stop: async () => {
         stopping = true
         clearInterval(resigning)
-        const closed = new Promise<void>((resolve) => listening.close(() => resolve()))
-        listening.closeIdleConnections()
+        drain.begin()
         await Promise.all([...logs.values()].map(({ sequencer }) => sequencer.stop()))
-        // Answers to what was just sealed are on their way; connections that stay open after them are closed.
-        setTimeout(() => listening.closeAllConnections(), 500).unref()
-        await closed
+        await drain.end()
         for (const store of stores) await store.close()
       }
     }
@@ -119,11 +120,29 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   }
 }
 
-function readText(file: string): string {
+/** The text of a policy that parses. Throws `CONFIG_UNREADABLE`, or `POLICY_INVALID` with file and line. */
+function readPolicy(file: string): string {
+  let text: string
   try {
-    return readFileSync(file, 'utf8')
+    text = readFileSync(file, 'utf8')
   } catch (cause) {
     throw new LianzhengError('CONFIG_UNREADABLE', { at: file, cause })
+  }
+  try {
+    parsePolicy(text)
+  } catch (error) {
+    if (error instanceof LianzhengError)
+      throw new LianzhengError(error.code, { ...error.detail, at: `${file}:${error.detail.at}` })
+    throw error
+  }
+  return text
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new LianzhengError('STORE_UNREADABLE', { at: directory, expected: 'a directory of its own', cause })
   }
 }
 
@@ -131,7 +150,7 @@ function readText(file: string): string {
  * Genesis first, sealed on its own, then the registrations signed beforehand, in the order of their names. What the log has already is passed over,
  * so a first start that was cut off is finished by the next; a log that has genesis needs the folder no longer.
  */
-async function takeGenesis(sequencer: Sequencer, ledger: Ledger, directory: string): Promise<void> {
+async function takeGenesis(sequencer: Sequencer, ledger: Ledger, directory: string, keys: LogKeys): Promise<void> {
   const started = sequencer.head.size > 0
   let names: string[] = []
   try {
@@ -145,12 +164,37 @@ async function takeGenesis(sequencer: Sequencer, ledger: Ledger, directory: stri
     throw new LianzhengError('CONFIG_UNREADABLE', { at: directory, expected: 'a genesis statement (*.cose)' })
   const missing: ExaminedRecord[] = []
   for (const name of names) {
-    const examined = examine(new Uint8Array(readFileSync(join(directory, name))))
-    if (examined.kind === 'seal') throw new LianzhengError('CONFIG_INVALID', { at: join(directory, name), expected: 'a record' })
+    const examined = readGenesis(join(directory, name))
     if (ledger.indexOfLeaf(examined.statement.leaf) === undefined) missing.push(examined)
   }
-  if (!started) await sequencer.submit(missing.shift()!, [])
+  if (!started) {
+    const genesis = missing.shift()!
+    checkOwn(genesis, keys)
+    await sequencer.submit(genesis, [])
+  }
   await Promise.all(missing.map((examined) => sequencer.submit(examined, [])))
+}
+
+function readGenesis(file: string): ExaminedRecord {
+  try {
+    const examined = examine(new Uint8Array(readFileSync(file)))
+    if (examined.kind === 'record') return examined
+  } catch (error) {
+    if (error instanceof LianzhengError) throw new LianzhengError(error.code, { ...error.detail, at: file, cause: error })
+    throw error
+  }
+  throw new LianzhengError('CONFIG_INVALID', { at: file, expected: 'a record' })
+}
+
+/** A log whose genesis names other keys than this node has would seal what nobody can verify, and could not be opened again. */
+function checkOwn({ type, body }: ExaminedRecord, keys: LogKeys): void {
+  if (type.type !== GENESIS) return
+  const named = body.keys as { log: string; statement: Bytes }
+  if (named.log !== formatVkey(keys.log.vkey) || !equalBytes(named.statement, keys.statement.publicKey))
+    throw new LianzhengError('STORE_FOREIGN', {
+      field: 'seedFile',
+      expected: `the seed that the genesis of ${keys.origin} was made with`
+    })
 }
 
 function listen(server: Server, where: string): Promise<AddressInfo> {

@@ -47,14 +47,15 @@ export function typeOf(record: unknown): RecordType {
 
 /** Throws FIELD_*, CLASSIFIED_NOT_ACCEPTED, ROLE_NOT_PERMITTED or ACTOR_MISMATCH before anything is signed. */
 export function draft(record: { [name: string]: unknown }, { aud, author, iat, random }: DraftOptions): Draft {
+  // First of all: of a classified matter nothing else is looked at.
+  if (record.secrecy !== undefined && record.secrecy !== '无')
+    throw new LianzhengError('CLASSIFIED_NOT_ACCEPTED', { field: 'secrecy', expected: '无' })
   const type = typeOf(record)
   const { type: _, v, sealed = {}, ...open } = record
   if (v !== undefined && v !== type.v) throw new LianzhengError('TYPE_VERSION_UNKNOWN', { field: 'v', expected: String(type.v) })
-  if (open.secrecy !== undefined && open.secrecy !== '无')
-    throw new LianzhengError('CLASSIFIED_NOT_ACCEPTED', { field: 'secrecy', expected: '无' })
   const { digests, disclosures } = seal(type, sealed, random)
   const body: Record<string, unknown> = { type: type.type, v: type.v, ...openFromJson(type, open) }
-  if (author.staff !== undefined) body.actor ??= author.staff
+  if (author.staff !== undefined && body.actor === undefined) body.actor = author.staff
   if (Object.keys(digests).length > 0) body.sealed = digests
   checkBody(type, body as Body)
   checkWriter(type, body as Body, author)

@@ -154,13 +154,16 @@ export function optional(field: Field, example?: Json): Member {
   return { field: example === undefined ? field : { ...field, example }, required: false }
 }
 
+/** zod takes a byte string for an object; an empty one would pass for an object without members. */
+const notBytes = z.custom<unknown>((value) => !(value instanceof Uint8Array))
+
 /** A strict object: unknown members are refused. */
 export function object(members: Members): Field {
   const shape: Record<string, z.ZodMiniType> = {}
   for (const [name, member] of Object.entries(members))
     shape[name] = member.required ? member.field.schema : z.optional(member.field.schema)
   return {
-    schema: z.strictObject(shape),
+    schema: z.pipe(notBytes, z.strictObject(shape)),
     form: formOf(members),
     example: exampleOf(members),
     toJson: (value) => membersToJson(members, value as Record<string, unknown>),
@@ -187,12 +190,13 @@ export function membersToJson(members: Members, value: Record<string, unknown>):
 /** Unknown members are passed on as they are: the schema refuses them by name. */
 export function membersFromJson(members: Members, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  const out: Record<string, unknown> = {}
-  for (const [name, inner] of Object.entries(value)) {
-    const member = Object.hasOwn(members, name) ? members[name] : undefined
-    out[name] = member === undefined ? inner : at(name, () => member.field.fromJson(inner))
-  }
-  return out
+  // `fromEntries` and not assignment: a member called `__proto__` is to be refused like any other unknown one.
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => {
+      const member = Object.hasOwn(members, name) ? members[name] : undefined
+      return [name, member === undefined ? inner : at(name, () => member.field.fromJson(inner))]
+    })
+  )
 }
 
 function at<T>(field: string, run: () => T): T {

@@ -7,6 +7,7 @@
  */
 
 import { CLASSES, type Class } from '../core/policy.ts'
+import { isTrailForm } from '../core/statement.ts'
 
 const PROVINCE = '[京津冀晋内辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川黔云藏陕甘青宁新兵军]'
 const COURT = `(?:最高法|${PROVINCE}(?:[0-9]{4}|[0-9]{2})?)`
@@ -85,15 +86,19 @@ export function idOf(trail: string): string {
   return trail.slice(trail.indexOf(':') + 1)
 }
 
-/** A trail name of a known kind whose id has the kind's form. */
+/** The table's own members only: `toString:x` is of no kind. */
+function entryOf(trail: string): TrailKind | undefined {
+  return Object.hasOwn(TRAIL_KINDS, kindOf(trail)) ? TRAIL_KINDS[kindOf(trail)] : undefined
+}
+
+/** A trail name of a known kind whose id has the kind's form; an origin is bounded by the general form alone. */
 export function isTrailName(trail: string): boolean {
-  const kind = Object.hasOwn(TRAIL_KINDS, kindOf(trail)) ? TRAIL_KINDS[kindOf(trail)] : undefined
-  return kind !== undefined && kind.id.test(idOf(trail))
+  return entryOf(trail)?.id.test(idOf(trail)) === true && isTrailForm(trail)
 }
 
 /** Can a log that holds `classes` hold this trail? */
 export function holdsTrail(trail: string, origin: string, classes: readonly string[]): boolean {
-  const kind = TRAIL_KINDS[kindOf(trail)]
+  const kind = entryOf(trail)
   if (kind === undefined) return false
   if (kindOf(trail) === 'ledger') return idOf(trail) === origin
   return kind.classes === 'any' || kind.classes.some((name) => classes.includes(name))

@@ -4,7 +4,6 @@ import { boolean, caseNumber, code, date, list, object, oneOf, optional, require
 
 const caseInternal: TrailRule = { kind: 'case-internal', from: 'case' }
 const powerOfActor: TrailRule = { kind: 'power', from: 'onBehalfOf|actor' }
-const dutyOfActor: TrailRule = { kind: 'duty', from: 'onBehalfOf|actor' }
 const powerOf = (field: string): TrailRule => ({ kind: 'power', from: field })
 const dutyOf = (field: string): TrailRule => ({ kind: 'duty', from: field })
 
@@ -74,7 +73,7 @@ export const supervisionTypes = [
       decision: required(oneOf('adopted', 'partly', 'declined'))
     },
     sealed: { reason: optional(text(20_000, '已补充检索。')), progress: optional(text(20_000, '已提交报告。')) },
-    trails: [dutyOfActor, caseInternal, powerOf('leader')]
+    trails: [dutyOf('actor'), caseInternal, powerOf('leader')]
   }),
   define({
     type: 'supervision.outcome',

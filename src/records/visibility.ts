@@ -3,7 +3,7 @@
  * its trails, and by the key that signed it.
  */
 import type { RecordType } from './define.ts'
-import { idOf, kindOf } from './ids.ts'
+import { idOf, kindOf, TRAIL_KINDS } from './ids.ts'
 
 /** A caller whose token verified, as the registry of the log has the key. */
 export interface Caller {
@@ -71,4 +71,16 @@ export function mayReadRecord(
 export function mayReadLog(caller: Caller | undefined, classes: readonly string[]): boolean {
   if (classes.every((name) => name === 'public')) return true
   return caller !== undefined && caller.roles.some((role) => ['discipline', 'auditor', 'administrator'].includes(role))
+}
+
+/**
+ * May the caller know which records a log has and has not? Whoever may copy it, or read every kind of trail it can hold. All others get the same
+ * refusal for a record they may not see and for one that is not there.
+ */
+export function mayKnowLog(caller: Caller | undefined, classes: readonly string[]): boolean {
+  if (mayReadLog(caller, classes)) return true
+  return Object.entries(TRAIL_KINDS).every(([kind, { classes: held, reserved }]) => {
+    if (reserved || (held !== 'any' && !held.some((name) => classes.includes(name)))) return true
+    return mayReadTrail(caller, `${kind}:`)
+  })
 }

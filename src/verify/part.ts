@@ -5,7 +5,7 @@
  * Nothing here trusts the node that made the file: times come from seals the checkpoint includes, keys from the authority chain under
  * genesis, revocations from key trails under a map that mirrors have re-derived.
  */
-import { type Bytes, base64url, equalBytes, hex } from '../core/bytes.ts'
+import { type Bytes, base64url, concat, equalBytes, hex } from '../core/bytes.ts'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { leafHash, nodeHash, trailKey, trailValue } from '../core/hash.ts'
@@ -68,6 +68,8 @@ export class Part {
   readonly #revocations = new Map<string, Revocation[] | undefined>()
   /** Leaf hashes shown, by index. */
   readonly #leaves = new Map<number, Bytes>()
+  /** Index by key id and cti, of records checked. */
+  readonly #ctis = new Map<string, number>()
   #genesisIat = 0
 
   /** `lowest`: index of the first statement shown; registry entries above it count for seals alone. Reports into `steps`. */
@@ -147,8 +149,7 @@ export class Part {
   includes(step: StepName, index: number, bytes: Bytes, proof: readonly Bytes[], what: string): boolean {
     const { size, root } = this.checkpoint!
     const leaf = leafHash(bytes)
-    if (checkInclusion(index, size, leaf, proof, root)) {
-      this.#leaves.set(index, leaf)
+    if (checkInclusion(index, size, leaf, proof, root) && this.fits(index, leaf)) {
       this.#steps.good(step)
       return true
     }
@@ -267,8 +268,16 @@ export class Part {
       index,
       time: this.timeAt(index),
       latestIat: after === undefined ? Number.MAX_SAFE_INTEGER : Math.floor(after.time / 1000) + MAX_AHEAD,
-      ctiUsed: () => false
+      ctiUsed: (kid: Bytes, cti: Bytes) => this.#ctiUsed(kid, cti, index)
     }
+  }
+
+  /** Is the statement shown at another index too? */
+  #ctiUsed(kid: Bytes, cti: Bytes, index: number): boolean {
+    const name = base64url(concat(kid, cti))
+    const known = this.#ctis.get(name)
+    if (known === undefined) this.#ctis.set(name, index)
+    return known !== undefined && known !== index
   }
 
   #replayAuthority(checkpoint: Checkpoint, lowest: number): void {
@@ -289,6 +298,8 @@ export class Part {
           return steps.broken('authority', `第 ${index} 条不是登记记录`, `index ${index} is not an entry of the registry`)
         if (index > lowest && !NODE_CHANGES.includes(examined.type.type))
           return steps.broken('authority', `第 ${index} 条在所证记录之后`, `index ${index} stands after the record shown`)
+        if ((index === 0) !== (examined.type.type === GENESIS))
+          throw new LianzhengError('GENESIS_MISPLACED', { at: index, expected: 'genesis at index 0' })
         if (index === 0) this.#genesisIat = examined.statement.iat
         const { key, change, undecided } = admit(examined, this.#position(index))
         if (undecided)

@@ -183,9 +183,10 @@ export function flagLateProof(part: Part, steps: Steps, time: number | undefined
     )
 }
 
-/** A time for reading, in the time zone of China, to the second. */
+/** A time for reading, in the time zone of China, to the second; `?` for what a calendar does not reach (files may claim any number). */
 export function isoTime(ms: number | undefined): string {
-  return ms === undefined ? '?' : `${new Date(ms + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ')} +08:00`
+  const local = new Date((ms ?? Number.NaN) + 8 * 3_600_000)
+  return Number.isNaN(local.getTime()) ? '?' : `${local.toISOString().slice(0, -5).replace('T', ' ')} +08:00`
 }
 
 function headline(

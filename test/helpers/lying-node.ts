@@ -2,7 +2,7 @@
  * A node whose keys the test holds: it signs whatever it is told to, files records under any trail, seals any map and cosigns with the keys of a
  * mirror and a witness. Told no lie it is an honest node, so that every forgery can be held against its honest twin.
  */
-import { type Bytes, base64url, equalBytes } from '../../src/core/bytes.ts'
+import { type Bytes, base64, base64url, concat, equalBytes, utf8 } from '../../src/core/bytes.ts'
 import type { Encodable } from '../../src/core/cbor.ts'
 import { formatCheckpoint } from '../../src/core/checkpoint.ts'
 import { signCosignature } from '../../src/core/cosignature.ts'
@@ -10,12 +10,12 @@ import { encodeDisclosure } from '../../src/core/disclosure.ts'
 import { EMPTY_HASH, leafHash, sha256, trailKey, trailValue } from '../../src/core/hash.ts'
 import { ed25519Signer, keyId, type Signer } from '../../src/core/keys.ts'
 import { proveKey, updateMap } from '../../src/core/map.ts'
-import { rangeNodes } from '../../src/core/merkle.ts'
-import { formatNote, formatVkey, makeVkey, signNote, TYPE_COSIGNATURE, TYPE_ED25519 } from '../../src/core/note.ts'
+import { rangeNodes, rootOfLeaves } from '../../src/core/merkle.ts'
+import { formatNote, keyLabel, noteKeyId, signNote, TYPE_COSIGNATURE, TYPE_ED25519 } from '../../src/core/note.ts'
 import { type Policy, parsePolicy } from '../../src/core/policy.ts'
 import type { Seal } from '../../src/core/seal.ts'
 import { decodeStatement, RECORD_CONTENT, SEAL_CONTENT, type Statement, signStatement } from '../../src/core/statement.ts'
-import { type TrailMember, trailLeafHash, trailRoot } from '../../src/core/trail.ts'
+import { type TrailMember, trailLeafHash } from '../../src/core/trail.ts'
 import { catalogueDigest } from '../../src/records/catalogue.ts'
 import { type Body, openFromJson, ROLES, trailsOf } from '../../src/records/define.ts'
 import { typeOf } from '../../src/records/draft.ts'
@@ -30,18 +30,29 @@ export const OWN = 'court.example/witness'
 
 export const AT = '2020-08-26T09:01:00+08:00'
 
+/** Making a key is slow (milliseconds): each is made once. */
+const made = new Map<string, Signer>()
+
+export function signerOf(label: string): Signer {
+  const signer = made.get(label) ?? ed25519Signer(sha256(utf8(label)))
+  made.set(label, signer)
+  return signer
+}
+
 export function cosigner(name: string): Signer {
-  return ed25519Signer(sha256(new TextEncoder().encode(`cosigner ${name}`)))
+  return signerOf(`cosigner ${name}`)
 }
 
 export function cosignerVkey(name: string): string {
-  return formatVkey(makeVkey(name, TYPE_COSIGNATURE, cosigner(name).publicKey))
+  return vkeyText(name, TYPE_COSIGNATURE, cosigner(name))
 }
 
-const logSigner = (origin: string) => ed25519Signer(sha256(new TextEncoder().encode(`log ${origin}`)))
-
 export function logVkey(origin: string = ORIGIN): string {
-  return formatVkey(makeVkey(origin, TYPE_ED25519, logSigner(origin).publicKey))
+  return vkeyText(origin, TYPE_ED25519, signerOf(`log ${origin}`))
+}
+
+function vkeyText(name: string, type: number, { publicKey }: Signer): string {
+  return `${keyLabel(name, noteKeyId(name, type, publicKey))}+${base64(concat(Uint8Array.of(type), publicKey))}`
 }
 
 /** `k` of mirror and witness make the quorum, the mirror is what trails rest on. */
@@ -95,6 +106,11 @@ export interface SealLie extends Partial<Seal> {
   extra?: Record<string, Encodable>
 }
 
+/** `trailRoot` without its demand for log order. */
+function rootOf(members: readonly TrailMember[]): Bytes {
+  return rootOfLeaves(members.map(trailLeafHash))
+}
+
 type Trails = Map<string, TrailMember[]>
 
 interface SealMade {
@@ -132,16 +148,18 @@ export class LyingNode {
   readonly random: (length: number) => Bytes
   /** Milliseconds since 1970; every seal moves it by a minute. */
   now = START
+  #policy: Policy | undefined
 
   constructor(origin: string = ORIGIN, seed = 'lying node') {
     this.origin = origin
-    this.log = logSigner(origin)
-    this.statementKey = ed25519Signer(sha256(new TextEncoder().encode(`seals ${origin}`)))
+    this.log = signerOf(`log ${origin}`)
+    this.statementKey = signerOf(`seals ${origin}`)
     this.random = counter(`${seed} ${origin}`)
   }
 
   get policy(): Policy {
-    return parsePolicy(networkPolicy('all', undefined, logVkey(this.origin)))
+    this.#policy ??= parsePolicy(networkPolicy('all', undefined, logVkey(this.origin)))
+    return this.#policy
   }
 
   /** Genesis, then `users` registered one by one, then a seal. */
@@ -154,7 +172,7 @@ export class LyingNode {
   }
 
   genesis(more: { [name: string]: unknown } = {}, lie: RecordLie = {}): number {
-    const key = (name: string) => base64url(ed25519Signer(sha256(new TextEncoder().encode(name))).publicKey)
+    const key = (name: string) => base64url(signerOf(name).publicKey)
     return this.add(
       {
         type: 'ledger.genesis',
@@ -252,7 +270,7 @@ export class LyingNode {
     const source = (hash: Bytes) => pages.get(base64url(hash))
     const values = [...trails].map(([name, members]): [Bytes, Bytes] => [
       trailKey(name),
-      trailValue(members.length, trailRoot(members))
+      trailValue(members.length, rootOf(members))
     ])
     const map = updateMap(EMPTY_HASH, values, source)
     for (const { hash, bytes } of map.pages) pages.set(base64url(hash), bytes)
@@ -364,7 +382,7 @@ export class LyingNode {
       seal: this.sealAt(this.seals.indexOf(head), size),
       proof: head.prove(name),
       count: members.length,
-      ...(members.length === 0 ? {} : { root: trailRoot(members) }),
+      ...(members.length === 0 ? {} : { root: rootOf(members) }),
       ...(partial
         ? { from, range: naiveNodes(leaves)(rangeNodes(from)), consistency: to === 0 ? [] : naiveConsistency(to, leaves) }
         : {}),
@@ -396,9 +414,11 @@ export class LyingNode {
   authority(index: number, below: number): number[] {
     const indexes: number[] = []
     for (let at = 0; at < below; at++) {
-      const type = this.statement(at).body.get('type')
-      const registers = at < index && (type === 'registry.key' || type === 'registry.approve')
-      if (at === 0 || registers || type === 'registry.node') indexes.push(at)
+      const { body } = this.statement(at)
+      const type = body.get('type')
+      const registers = type === 'registry.key' || (type === 'registry.approve' && body.has('kid'))
+      const changes = type === 'registry.node' || (type === 'registry.approve' && !body.has('kid'))
+      if (at === 0 || (registers && at < index) || changes) indexes.push(at)
     }
     return indexes
   }
@@ -409,7 +429,7 @@ export class LyingNode {
     return {
       kid: Uint8Array.from(Buffer.from(kid, 'base64url')),
       count: members.length,
-      ...(members.length === 0 ? {} : { root: trailRoot(members) }),
+      ...(members.length === 0 ? {} : { root: rootOf(members) }),
       proof: head.prove(name),
       entries: members.map(({ index }) => (authority.includes(index) ? { index } : { index, statement: this.entries[index]! }))
     }

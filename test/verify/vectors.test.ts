@@ -223,7 +223,7 @@ function genesis(): Bytes {
       operator: OPERATOR,
       catalogue: 1,
       // A placeholder in the vectors: the digest of no catalogue of ours.
-      catalogueDigest: '' + base64url(decodeStatement(entries[0]!).body.get('catalogueDigest') as Bytes),
+      catalogueDigest: base64url(decodeStatement(entries[0]!).body.get('catalogueDigest') as Bytes),
       keys: {
         log: vectors.vkeys.log,
         statement: key(statementKey),

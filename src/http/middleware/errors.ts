@@ -16,6 +16,8 @@ export function problemOf(error: LianzhengError): ProblemDetails {
 /** What Express and its parsers throw, as our own codes. */
 function translate(error: unknown): LianzhengError {
   if (error instanceof LianzhengError) return error
+  // A path whose percent-encoding is no UTF-8 leads nowhere.
+  if (error instanceof URIError) return new LianzhengError('NOT_FOUND', { cause: error })
   const { type, status } = (typeof error === 'object' && error !== null ? error : {}) as { type?: string; status?: number }
   const code: Code =
     type === 'entity.too.large'

@@ -1,18 +1,20 @@
 /** Submitting records and reading them back. */
-import { Router } from 'express'
+import { type Request, Router } from 'express'
 import * as z from 'zod'
 import { type Bytes, base64url, equalBytes, fromBase64url } from '../../core/bytes.ts'
 import { decodeDisclosure } from '../../core/disclosure.ts'
 import { LianzhengError } from '../../core/errors.ts'
+import { HASH_SIZE } from '../../core/hash.ts'
 import type { Statement } from '../../core/statement.ts'
 import { recordType } from '../../records/catalogue.ts'
-import { type Caller, mayReadRecord } from '../../records/visibility.ts'
+import { mayKnowLog, mayReadRecord } from '../../records/visibility.ts'
 import { checkNfc, type ExaminedRecord, examine, matchDisclosures } from '../../verify/admit.ts'
 import { formatReceipt } from '../../verify/files.ts'
 import { showRecord } from '../../verify/shown.ts'
-import type { LogContext, NodeContext } from '../context.ts'
+import { findLog, type LogContext, type NodeContext } from '../context.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { problemOf } from '../middleware/errors.ts'
+import { readQuery } from '../query.ts'
 
 export const MAX_ARRAY = 1_000
 
@@ -34,16 +36,11 @@ export function recordRoutes(node: NodeContext): Router {
   const router = Router()
 
   router.post('/records', async (request, response) => {
-    const query = submitQuery.safeParse(request.query)
-    if (!query.success)
-      throw new LianzhengError('QUERY_INVALID', {
-        field: String(query.error.issues[0]?.path[0] ?? ''),
-        expected: 'wait=quorum|durable, reply=receipt|index'
-      })
+    const { reply } = readQuery(submitQuery, request.query)
     const body: unknown = request.body
     if (!Array.isArray(body)) {
       const done = await submitOne(body, node)
-      const answer = (query.data.reply ?? 'receipt') === 'receipt' ? withReceipt(done) : placeOf(done)
+      const answer = (reply ?? 'receipt') === 'receipt' ? withReceipt(done) : placeOf(done)
       response.status(done.status).type('application/json').send(answer)
       return
     }
@@ -51,7 +48,7 @@ export function recordRoutes(node: NodeContext): Router {
       throw new LianzhengError('BODY_INVALID', { expected: `1 to ${MAX_ARRAY} records` })
     const results = await Promise.all(body.map((item) => submitOne(item, node).catch(refusal)))
     const answers = results.map((result) =>
-      'code' in result ? JSON.stringify(result) : query.data.reply === 'receipt' ? withReceipt(result) : placeOf(result)
+      'code' in result ? JSON.stringify(result) : reply === 'receipt' ? withReceipt(result) : placeOf(result)
     )
     response
       .status(200)
@@ -60,23 +57,21 @@ export function recordRoutes(node: NodeContext): Router {
   })
 
   router.get('/logs/:log/records/:id', (request, response) => {
-    const { log, index, statement } = find(node, request.params.log, request.params.id)
-    const caller = callerOf(request, log)
-    if (!maySee(caller, statement, log)) throw deny(request)
+    const { log, index, statement, mayDisclose } = find(node, request)
     if (statement.kind === 'seal') {
       response.json({ index, leaf: base64url(statement.leaf), seal: true, statement: base64url(statement.bytes) })
       return
     }
     const record = examine(statement.bytes) as ExaminedRecord
-    const shown = showRecord(record, index, log.reader.disclosures(index).map(decodeDisclosure))
+    const disclosures = mayDisclose ? log.reader.disclosures(index).map(decodeDisclosure) : []
+    const shown = showRecord(record, index, disclosures)
     response.json({ ...shown, log: log.name, enteredAt: log.reader.enteredAt(index), statement: base64url(statement.bytes) })
   })
 
   router.get('/logs/:log/records/:id/receipt', (request, response) => {
-    const { log, index, statement } = find(node, request.params.log, request.params.id)
-    const caller = callerOf(request, log)
-    if (!maySee(caller, statement, log)) throw deny(request)
-    response.type('application/json').send(formatReceipt(log.reader.receipt(index, (_, disclosures) => disclosures)))
+    const { log, index, mayDisclose } = find(node, request)
+    const receipt = log.reader.receipt(index, (_, disclosures) => (mayDisclose ? disclosures : []))
+    response.type('application/json').send(formatReceipt(receipt))
   })
   return router
 }
@@ -122,23 +117,39 @@ function withReceipt(done: Submitted): string {
   return `${placeOf(done).slice(0, -1)},"receipt":${formatReceipt(receipt).trimEnd()}}`
 }
 
-export function findLog(node: NodeContext, name: string): LogContext {
-  const log = node.logs.get(name)
-  if (log === undefined) throw new LianzhengError('LOG_UNKNOWN', { expected: [...node.logs.keys()].join(' | ') })
-  return log
+interface Found {
+  log: LogContext
+  index: number
+  statement: Statement
+  /** Statements of a public log are for everyone; what is sealed in them is not always: a registration seals the name of the key's holder. */
+  mayDisclose: boolean
 }
 
-/** An entry by index or by leaf hash. */
-function find(node: NodeContext, name: string, id: string): { log: LogContext; index: number; statement: Statement } {
-  const log = findLog(node, name)
-  const index = /^(?:0|[1-9][0-9]{0,15})$/.test(id) ? Number(id) : log.reader.indexOfLeaf(fromBase64url(id, 32))
-  return { log, index, statement: log.reader.statement(index) }
+/**
+ * An entry by index or by leaf hash, if the caller may see it. Whoever may not know what the log has is refused in the same words whether the entry
+ * is there or not.
+ */
+function find(node: NodeContext, request: Request<{ log: string; id: string }>): Found {
+  const log = findLog(node, request.params.log)
+  const { id } = request.params
+  const leaf = /^(?:0|[1-9][0-9]{0,15})$/.test(id) ? undefined : fromBase64url(id, HASH_SIZE)
+  const caller = callerOf(request, log)
+  let index: number
+  let statement: Statement
+  try {
+    index = leaf === undefined ? Number(id) : log.reader.indexOfLeaf(leaf)
+    statement = log.reader.statement(index)
+  } catch (error) {
+    if (error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN' && !mayKnowLog(caller, log.classes)) throw deny(request)
+    throw error
+  }
+  const mayDisclose = statement.kind === 'record' && mayReadRecord(caller, facts(statement))
+  const isOpen = statement.kind === 'seal' || log.classes.every((name) => name === 'public')
+  if (!isOpen && !mayDisclose) throw deny(request)
+  return { log, index, statement, mayDisclose }
 }
 
-/** Seals are for everyone: they say nothing of any record. */
-function maySee(caller: Caller | undefined, statement: Statement, log: LogContext): boolean {
-  if (statement.kind === 'seal') return true
+function facts(statement: Statement): Parameters<typeof mayReadRecord>[1] {
   const type = recordType(statement.body.get('type') as string, statement.body.get('v') as number)
-  const openLog = log.classes.every((name) => name === 'public')
-  return openLog || mayReadRecord(caller, { type, trails: statement.trails, kid: base64url(statement.kid) })
+  return { type, trails: statement.trails, kid: base64url(statement.kid) }
 }

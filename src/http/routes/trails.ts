@@ -6,9 +6,9 @@ import { LianzhengError } from '../../core/errors.ts'
 import { holdsTrail, isTrailName } from '../../records/ids.ts'
 import { mayReadTrail } from '../../records/visibility.ts'
 import { formatCertificate } from '../../verify/files.ts'
-import type { NodeContext } from '../context.ts'
+import { findLog, type NodeContext } from '../context.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
-import { findLog } from './records.ts'
+import { readQuery } from '../query.ts'
 
 const number = z
   .string()
@@ -18,14 +18,10 @@ const pageQuery = z.strictObject({ from: number.optional(), limit: number.option
 const inclusionQuery = z.strictObject({ leaf: z.string(), size: number.optional() })
 const consistencyQuery = z.strictObject({ from: number, to: number })
 
-/** Throws `QUERY_INVALID` naming the parameter. */
-export function readQuery<T>(schema: z.ZodType<T>, query: unknown): T {
-  const result = schema.safeParse(query)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]!
-  const field = issue.code === 'unrecognized_keys' ? issue.keys[0] : issue.path[0]
-  throw new LianzhengError('QUERY_INVALID', { field: String(field ?? '') })
-}
+/** Members of a trail in one part; longer trails come in several parts, which together are complete. */
+const MAX_MEMBERS = 1_000
+/** The first fixes of a file that a look-up names. */
+const MAX_LOOKED_UP = 100
 
 export function trailRoutes(node: NodeContext): Router {
   const router = Router()
@@ -38,10 +34,7 @@ export function trailRoutes(node: NodeContext): Router {
     if (logs.length === 0) throw new LianzhengError('CLASS_NOT_HELD', { field: 'name' })
     const readable = logs.filter((log) => mayReadTrail(callerOf(request, log), name))
     if (readable.length < logs.length) throw deny(request)
-    const options = {
-      ...(page.from === undefined ? {} : { from: page.from }),
-      ...(page.limit === undefined ? {} : { limit: page.limit })
-    }
+    const options = { from: page.from ?? 0, limit: Math.min(page.limit ?? MAX_MEMBERS, MAX_MEMBERS) }
     const parts = readable.map(({ reader }) => reader.trailPart(name, (_, disclosures) => disclosures, options))
     response.type('application/json').send(formatCertificate({ trail: name, parts }))
   })
@@ -54,7 +47,7 @@ export function trailRoutes(node: NodeContext): Router {
       ['sha256', 'sm3'].flatMap((kind) => {
         const trail = `file:${kind}-${digest}`
         if (!holdsTrail(trail, log.keys.origin, log.classes)) return []
-        return log.reader.memberIndexes(trail).map((index) => ({ log, index, trail }))
+        return log.reader.memberIndexes(trail, MAX_LOOKED_UP).map((index) => ({ log, index, trail }))
       })
     )
     const times = found.map(({ log, index }) => log.reader.enteredAt(index)).filter((time) => time !== undefined)
