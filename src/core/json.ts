@@ -19,7 +19,9 @@ export interface JsonObject {
 const MAX_DEPTH = 64
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const SPACE = /[ \t\n\r]*/y
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
+// In pieces, because one pattern for a whole string overflows the stack of the pattern matcher at some millions of characters.
+const PLAIN = /[^"\\\u0000-\u001f]*/y
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 
 /** Throws `JSON_INVALID` with the offset (in UTF-16 units) at which reading stopped. Objects have no prototype. */
 export function parseStrictJson(text: string): JsonValue {
@@ -41,12 +43,20 @@ export function parseStrictJson(text: string): JsonValue {
   }
   function string(): string {
     skip()
-    STRING.lastIndex = at
-    const match = STRING.exec(text)
-    if (match === null) throw refuse('a string')
-    const value = JSON.parse(match[0]) as string
+    let end = at
+    if (text[end++] !== '"') throw refuse('a string')
+    for (;;) {
+      PLAIN.lastIndex = end
+      PLAIN.test(text)
+      end = PLAIN.lastIndex
+      if (text[end] === '"') break
+      ESCAPE.lastIndex = end
+      if (!ESCAPE.test(text)) throw refuse('a string')
+      end = ESCAPE.lastIndex
+    }
+    const value = JSON.parse(text.slice(at, ++end)) as string
     if (!value.isWellFormed()) throw refuse('no lone surrogates')
-    at = STRING.lastIndex
+    at = end
     return value
   }
   function number(): number | Literal {

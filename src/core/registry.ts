@@ -247,14 +247,13 @@ function revokedKey(registry: Registry, entry: RegistryEntry, signer: KeyState):
   }
 }
 
-function checkChange(meta: RegistryMeta, entry: RegistryEntry): void {
-  const body = entry.body
+function checkChange(meta: RegistryMeta, { type, body }: Pick<RegistryEntry, 'type' | 'body'>): void {
   const current = meta.nodeKeys.at(-1)!
-  if (entry.type === 'registry.node' && body.generation !== current.generation + 1)
+  if (type === 'registry.node' && body.generation !== current.generation + 1)
     throw new LianzhengError('FIELD_INVALID', { field: 'generation', expected: String(current.generation + 1) })
-  if (entry.type === 'registry.catalogue' && (body.catalogue as number) <= meta.catalogue)
+  if (type === 'registry.catalogue' && (body.catalogue as number) <= meta.catalogue)
     throw new LianzhengError('FIELD_INVALID', { field: 'catalogue', expected: `more than ${meta.catalogue}` })
-  if (entry.type === 'registry.member') {
+  if (type === 'registry.member') {
     const { name } = body.member as Member
     const known = meta.members.some((member) => member.name === name)
     if (known === (body.action === 'add'))
@@ -293,6 +292,8 @@ function approve(registry: Registry, meta: RegistryMeta, entry: RegistryEntry, s
   const agreed: PendingChange = { ...change, orgs: [...change.orgs, signer.org] }
   const others = meta.pending.filter((pending) => pending !== change)
   if (agreed.orgs.length < meta.control) return { keys: [], meta: { ...meta, pending: [...others, agreed] } }
+  // Another change may have taken effect meanwhile: the same generation twice, or an older catalogue after a newer one.
+  checkChange(meta, change)
   return takeEffect(registry, { ...meta, pending: others }, agreed, entry.index, [])
 }
 

@@ -74,6 +74,8 @@ export interface TypeDefinition {
   open: Members
   sealed?: Members
   refs?: 'required'
+  /** Optional members that an example needs to be accepted. */
+  example?: { [name: string]: Json }
   /** Rules that no single field can state; throws FIELD_*. */
   also?: (body: Body) => void
 }
@@ -121,7 +123,7 @@ export function define(entry: TypeDefinition): RecordType {
   const sealed = entry.sealed ?? {}
   const sealedNames = Object.entries(sealed)
   const members: Record<string, Member> = { at: required(time) }
-  if (!system) members.court = required(courtCode)
+  members.court = system ? optional(courtCode) : required(courtCode)
   members.actor = optional(staffCode)
   members.onBehalfOf = optional(staffCode)
   members.secrecy = optional(oneOf('无'))
@@ -148,9 +150,6 @@ const version: Field = {
 /** Schema and the rules beyond it; throws FIELD_*. */
 export function checkBody(type: RecordType, body: Body): void {
   check(type.schema, body)
-  const sealed = body.sealed as Body | undefined
-  if (sealed !== undefined && Object.keys(sealed).length === 0)
-    throw new LianzhengError('FIELD_INVALID', { field: 'sealed', expected: 'absent, or at least one field' })
   type.also?.(body)
 }
 
@@ -204,10 +203,11 @@ export function openFromJson(type: RecordType, value: { [name: string]: unknown 
 /** An example that `submit` accepts: required members only, the fields to seal under `sealed`. */
 export function exampleRecord(type: RecordType): { [name: string]: Json } {
   const { sealed: _, ...members } = type.members
-  const sealed = exampleOf(type.sealed)
+  const sealed = Object.values(type.sealed).some(({ required }) => required) ? exampleOf(type.sealed) : {}
   return {
     type: type.type,
     ...exampleOf(members),
+    ...type.example,
     ...(Object.keys(sealed).length > 0 ? { sealed } : {})
   }
 }

@@ -164,17 +164,15 @@ export const evidenceTypes = [
     class: 'party',
     writers: ['clerk'],
     open: { list: optional(listId), evidence: optional(evidenceId), case: required(caseNumber) },
+    example: { list: listId.example },
     trails: [
       { kind: 'case', from: 'case' },
       { kind: 'list', from: 'list' },
       { kind: 'evidence', from: 'evidence' }
     ],
     also: (body) => {
-      if ((body.list === undefined) === (body.evidence === undefined))
-        throw new LianzhengError(body.list === undefined ? 'FIELD_MISSING' : 'FIELD_INVALID', {
-          field: 'list',
-          expected: 'either `list` or `evidence`'
-        })
+      if (body.list === undefined && body.evidence === undefined)
+        throw new LianzhengError('FIELD_MISSING', { field: 'list', expected: '`list` or `evidence`' })
     }
   })
 ]

@@ -157,13 +157,13 @@ export function optional(field: Field, example?: Json): Member {
 /** zod takes a byte string for an object; an empty one would pass for an object without members. */
 const notBytes = z.custom<unknown>((value) => !(value instanceof Uint8Array))
 
-/** A strict object: unknown members are refused. */
+/** A strict object: unknown members are refused, and so is one without members (absent is absent). */
 export function object(members: Members): Field {
   const shape: Record<string, z.ZodMiniType> = {}
   for (const [name, member] of Object.entries(members))
     shape[name] = member.required ? member.field.schema : z.optional(member.field.schema)
   return {
-    schema: z.pipe(notBytes, z.strictObject(shape)),
+    schema: z.pipe(notBytes, z.strictObject(shape).check(z.refine((value) => Object.keys(value).length > 0))),
     form: formOf(members),
     example: exampleOf(members),
     toJson: (value) => membersToJson(members, value as Record<string, unknown>),
@@ -177,10 +177,11 @@ export function formOf(members: Members): Json {
   )
 }
 
+/** The required members; where there are none, the first. */
 export function exampleOf(members: Members): { [name: string]: Json } {
-  return Object.fromEntries(
-    Object.entries(members).flatMap(([name, member]) => (member.required ? [[name, member.field.example]] : []))
-  )
+  const all = Object.entries(members)
+  const some = all.some(([, { required }]) => required) ? all.filter(([, { required }]) => required) : all.slice(0, 1)
+  return Object.fromEntries(some.map(([name, { field }]) => [name, field.example]))
 }
 
 export function membersToJson(members: Members, value: Record<string, unknown>): { [name: string]: Json } {

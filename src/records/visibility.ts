@@ -49,7 +49,7 @@ const AUDIENCES: Readonly<Record<string, Audience>> = {
 
 /** May the caller have a certificate of this trail, present or absent? */
 export function mayReadTrail(caller: Caller | undefined, trail: string): boolean {
-  const audience = AUDIENCES[kindOf(trail)]
+  const audience = Object.hasOwn(AUDIENCES, kindOf(trail)) ? AUDIENCES[kindOf(trail)] : undefined
   if (audience === undefined) return false
   if (audience.everyone) return true
   if (caller === undefined) return false

@@ -244,20 +244,23 @@ export class TestNetwork {
     return new Answer(response.status, response.headers, new Uint8Array(await response.arrayBuffer()))
   }
 
-  /** The path exactly as given: `fetch` would tidy it up first. */
-  askRaw(path: string): Promise<Answer> {
+  /** The path exactly as given, where `fetch` would tidy it up; `chunks` are posted as JSON without a length said before. */
+  askRaw(path: string, chunks?: readonly string[]): Promise<Answer> {
     const { hostname, port } = new URL(this.url)
+    const method = chunks === undefined ? 'GET' : 'POST'
+    const headers = chunks === undefined ? {} : { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }
     return new Promise((resolve, reject) => {
-      request({ hostname, port, path }, (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        const headers = new Headers(
-          Object.entries(response.headers).map(([name, value]): [string, string] => [name, String(value)])
+      const sent = request({ hostname, port, path, method, headers }, (response) => {
+        const received: Buffer[] = []
+        response.on('data', (chunk: Buffer) => received.push(chunk))
+        const named = Object.entries(response.headers).map(([name, value]): [string, string] => [name, String(value)])
+        response.on('end', () =>
+          resolve(new Answer(response.statusCode!, new Headers(named), new Uint8Array(Buffer.concat(received))))
         )
-        response.on('end', () => resolve(new Answer(response.statusCode!, headers, new Uint8Array(Buffer.concat(chunks)))))
       })
-        .on('error', reject)
-        .end()
+      sent.on('error', reject)
+      for (const chunk of chunks ?? []) sent.write(chunk)
+      sent.end()
     })
   }
 

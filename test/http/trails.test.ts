@@ -10,7 +10,7 @@ import { naiveRoot } from '../helpers/naive-tree.ts'
 import { type Filed, type Name, TestNetwork } from '../helpers/network.ts'
 
 const POWER = 'power:粤01-R0001'
-const MEMBERS = 40
+const MEMBERS = 20
 const CONTENT = 'a contract'
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex')
 
@@ -63,7 +63,7 @@ describe('a trail', () => {
     expect(report.logs[0]!.entries.map(({ index }) => index)).toEqual(opinions.map(({ index }) => index))
   })
 
-  it.each([1, 3, 7, 13, 16, 17, 39, 40, 41, 1_000_000])('comes in parts of %i that together verify', async (limit) => {
+  it.each([1, 3, 7, 16, 17, 19, 20, 21, 1_000_000])('comes in parts of %i that together verify', async (limit) => {
     const parts: Part[] = []
     for (let from = 0; from < MEMBERS; from += limit)
       parts.push(...partsOf((await trail(POWER, 'inspector', `?from=${from}&limit=${limit}`)).text))
@@ -76,14 +76,14 @@ describe('a trail', () => {
   })
 
   it('gives its end from anywhere, and at its very end nothing', async () => {
-    for (const from of [0, 1, 15, 16, 39, 40]) {
+    for (const from of [0, 1, 15, 16, 19, 20]) {
       const [part] = partsOf((await trail(POWER, 'inspector', `?from=${from}`)).text)
       expect(part).toMatchObject({ count: MEMBERS, ...(from === 0 ? {} : { from }) })
       expect(part!.entries.map(({ index }) => index)).toEqual(opinions.slice(from).map(({ index }) => index))
     }
   })
 
-  it.each(['?from=41', '?from=-1', '?from=x', '?limit=1.5', '?limit=0', '?from=00', '?page=1', '?from=1&from=2', '?limit='])(
+  it.each(['?from=21', '?from=-1', '?from=x', '?limit=1.5', '?limit=0', '?from=00', '?page=1', '?from=1&from=2', '?limit='])(
     'is refused with %s',
     async (query) => {
       const answer = await trail(POWER, 'inspector', query)
@@ -188,8 +188,6 @@ describe('plain proofs', () => {
 
   it('of consistency between any two sizes', async () => {
     for (const [from, to] of [
-      [0, 0],
-      [0, size],
       [1, size],
       [7, 8],
       [8, 8],
@@ -216,6 +214,7 @@ describe('plain proofs', () => {
       [`inclusion?leaf=${'A'.repeat(43)}`, 'ENTRY_UNKNOWN'],
       [`consistency?from=0&to=${size + 1}`, 'QUERY_INVALID', 'to'],
       ['consistency?from=9&to=8', 'QUERY_INVALID'],
+      ['consistency?from=0&to=8', 'QUERY_INVALID', 'from'],
       ['consistency?from=1', 'QUERY_INVALID', 'to'],
       ['consistency?from=1&to=2&more=3', 'QUERY_INVALID', 'more']
     ]

@@ -200,8 +200,8 @@ const FIELDS: [string, Field, unknown[], unknown[]][] = [
   [
     'object of nothing',
     object({ a: optional(boolean) }),
-    [{}, { a: true }],
-    [new Uint8Array(0), new Uint8Array(1), [], null, '', 0]
+    [{ a: true }],
+    [{}, new Uint8Array(0), new Uint8Array(1), [], null, '', 0]
   ],
   [
     'object',

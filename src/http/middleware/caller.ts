@@ -15,17 +15,23 @@ const MAX_TOKEN = 4_096
 /** Clocks of callers and nodes may differ by so many seconds. */
 const TOLERANCE = 30
 
-const callers = new WeakMap<Request, Bytes>()
+interface Named {
+  kid: Bytes
+  /** When the token was checked, ms. */
+  time: number
+}
+
+const callers = new WeakMap<Request, Named>()
 
 /** The caller as a log knows the key; undefined for the anonymous and for keys this log has not or no longer. */
 export function callerOf(request: Request, log: LogContext): Caller | undefined {
-  const kid = callers.get(request)
-  return kid === undefined ? undefined : activeKey(kid, log)
+  const named = callers.get(request)
+  return named === undefined ? undefined : activeKey(named, log)
 }
 
-function activeKey(kid: Bytes, { ledger, sequencer }: LogContext): Caller | undefined {
+/** By the clock and not by the last seal: a key whose time is over reads nothing, though nothing has been sealed since. */
+function activeKey({ kid, time }: Named, { ledger, sequencer }: LogContext): Caller | undefined {
   const key = ledger.key(kid)
-  const time = sequencer.head.seal?.time ?? 0
   if (key === undefined || standingOf(key, sequencer.head.size, { min: time, max: time }) !== 'active') return undefined
   return { kid: base64url(kid), org: key.org, staff: key.staff, roles: key.roles }
 }
@@ -39,27 +45,29 @@ export function deny(request: Request): LianzhengError {
 export function authenticate(node: NodeContext): RequestHandler {
   return async (request, _response, next) => {
     const header = request.get('authorization')
-    if (header !== undefined) callers.set(request, await verifyToken(header, node))
+    if (header !== undefined) {
+      const time = node.clock()
+      callers.set(request, { kid: await verifyToken(header, node, time), time })
+    }
     next()
   }
 }
 
-async function verifyToken(header: string, node: NodeContext): Promise<Bytes> {
+async function verifyToken(header: string, node: NodeContext, time: number): Promise<Bytes> {
   const token = /^Bearer ([A-Za-z0-9_.-]+)$/.exec(header)?.[1]
   if (token === undefined || token.length > MAX_TOKEN) throw new LianzhengError('AUTH_INVALID', { expected: 'Bearer <JWT>' })
   try {
     const { kid: name, alg } = decodeProtectedHeader(token)
     if (alg !== 'EdDSA' || name === undefined) throw new LianzhengError('AUTH_INVALID', { expected: 'alg EdDSA and a kid' })
     const kid = fromBase64url(name, 32)
-    const log = [...node.logs.values()].find((candidate) => activeKey(kid, candidate) !== undefined)
+    const log = [...node.logs.values()].find((candidate) => activeKey({ kid, time }, candidate) !== undefined)
     if (log === undefined) throw new LianzhengError('AUTH_INVALID', { field: 'kid', expected: 'an active registered key' })
     const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x: base64url(log.ledger.key(kid)!.key) }, 'EdDSA')
-    const now = node.clock()
     const { payload } = await jwtVerify(token, key, {
       algorithms: ['EdDSA'],
       audience: node.name,
       clockTolerance: TOLERANCE,
-      currentDate: new Date(now),
+      currentDate: new Date(time),
       maxTokenAge: MAX_AGE,
       requiredClaims: ['iat', 'exp']
     })

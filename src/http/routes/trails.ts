@@ -73,7 +73,8 @@ export function trailRoutes(node: NodeContext): Router {
     const query = readQuery(inclusionQuery, request.query)
     const index = reader.indexOfLeaf(fromBase64url(query.leaf, 32))
     const size = query.size ?? reader.published().size
-    response.json({ index, size, root: base64url(reader.root(size)), proof: reader.inclusion(index, size).map(base64url) })
+    const proof = reader.inclusion(index, size).map(base64url) // First: it refuses a size that is not published.
+    response.json({ index, size, root: base64url(reader.root(size)), proof })
   })
 
   router.get('/logs/:log/proofs/consistency', (request, response) => {
