@@ -94,7 +94,11 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 	p.checkPolicy(policyStep)
 	p.checkCheckpoint(checkpointStep, quorumStep, c.checkpoint)
 	p.readSeals(sealStep, c.seal, c.seals)
-	p.replayAuthority(authorityStep, c.authority, func(*statement, int64) error { return nil })
+	last := int64(maxInt53)
+	if n := len(c.entries); n > 0 {
+		last = c.entries[n-1].index
+	}
+	p.replayAuthority(authorityStep, c.authority, last)
 	p.checkSealSignatures(sealStep)
 	if p.cp != nil {
 		c.size = p.cp.size
@@ -124,6 +128,7 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 		}
 		p.checkAuthor(authorityStep, statementStep, st, item.index)
 		schemaStep.check(checkRecord(st))
+		schemaStep.check(p.checkClass(st, item.index))
 	}
 	trailStep.check(c.checkRoot(f))
 	trailStep.check(p.checkTrailProof(trail, c.count, c.root, c.proof))
@@ -148,6 +153,8 @@ func (c *certificatePart) checkRoot(f frontier) error {
 	switch {
 	case f.n > c.count || f.n < c.count && !c.partial:
 		return fmt.Errorf("%d records shown, the trail has %d", len(c.entries), c.count)
+	case c.root == nil && len(c.consistency) > 0:
+		return fmt.Errorf("a consistency proof for an empty trail")
 	case c.root == nil:
 		return nil
 	case f.n == 0:

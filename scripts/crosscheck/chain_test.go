@@ -85,8 +85,14 @@ func TestBeforeAndEntered(t *testing.T) {
 func TestGenesisAndRegistrationReceipts(t *testing.T) {
 	l, reg := start(t, nil)
 	l.expectReceipt(l.receipt(0, l.size(), []int64{0}, admin.key), verified)
-	l.expectReceipt(l.receipt(0, l.size(), []int64{0, reg}, admin.key), broken) // genesis stands alone
 	l.expectReceipt(l.receipt(reg, l.size(), []int64{0}, admin.key), verified)
+	next := derive("court", "statement", testOrigin+"#2")
+	node := l.add(admin, "registry.node", map[any]any{"keys": map[any]any{"statement": public(next)}, "generation": 2})
+	l.sealKey = next
+	revoke := l.add(admin, "registry.revoke", map[any]any{"kid": keyID(public(president.key)), "reason": "left"})
+	l.seal(nil)
+	l.expectReceipt(l.receipt(0, l.size(), []int64{0, node}, admin.key), verified)
+	l.expectReceipt(l.receipt(0, l.size(), []int64{0, reg, node, revoke}, admin.key, president.key), broken)
 }
 
 func TestRevocation(t *testing.T) {
@@ -102,6 +108,12 @@ func TestRevocation(t *testing.T) {
 	l.expectReceipt(l.receipt(late, l.size(), chain, admin.key, president.key), broken)
 	l.expectReceipt(l.receipt(index, l.size(), chain, admin.key), couldNotCheck) // a missing key trail
 	l.expectLive(broken)
+
+	l.seal(nil)
+	revoked := l.add(admin, "registry.revoke", map[any]any{"kid": kid, "reason": "left"})
+	l.seal(nil)
+	part := l.part("duty:粤01-R0201", l.size(), 0, 1, append(chain, revoked), admin.key, president.key) // above all that is shown
+	expect(t, verifyCertificate(toJSON(certificateOf("duty:粤01-R0201", part)), l.policy(), later), broken)
 
 	for since, want := range map[int64]verdict{testStart: couldNotCheck, testStart + 10_000: verified} {
 		l, reg = start(t, nil)
@@ -126,6 +138,18 @@ func TestValidity(t *testing.T) {
 		l.expectReceipt(r, couldNotCheck)
 		r["before"], r["entered"] = l.shown(l.sealAt[0], l.size()), l.shown(l.sealAt[1], l.size())
 		l.expectReceipt(r, want)
+		l.expectLive(want)
+	}
+}
+
+func TestIssuedAhead(t *testing.T) {
+	for ahead, want := range map[int64]verdict{200: verified, 400: broken} {
+		l, reg := start(t, nil)
+		l.now += ahead
+		index := l.opinion(president)
+		l.now -= ahead
+		l.seal(nil)
+		l.expectReceipt(l.receipt(index, l.size(), []int64{0, reg}, admin.key, president.key), want)
 		l.expectLive(want)
 	}
 }
@@ -181,6 +205,16 @@ func TestRights(t *testing.T) {
 		"role not given": func(l *testLedger) (int64, []int64, []ed25519.PrivateKey) {
 			reg := l.register(admin, second, "auditor", nil)
 			return l.opinion(second), []int64{0, reg}, []ed25519.PrivateKey{admin.key, second.key}
+		},
+		"no staff code": func(l *testLedger) (int64, []int64, []ed25519.PrivateKey) {
+			nobody := person{second.key, "gz-court", ""}
+			reg := l.register(admin, nobody, "leader", nil)
+			return l.opinion(nobody), []int64{0, reg}, []ed25519.PrivateKey{admin.key, nobody.key}
+		},
+		"leader on behalf of another": func(l *testLedger) (int64, []int64, []ed25519.PrivateKey) {
+			index := l.add(president, "supervision.access", map[any]any{"case": "（2023）粤01民初1号", "mode": "file",
+				"from": "2023-11-14T10:00:00+08:00", "onBehalfOf": "粤01-R0009"})
+			return index, []int64{0, 1}, []ed25519.PrivateKey{admin.key, president.key}
 		},
 		"registered twice": func(l *testLedger) (int64, []int64, []ed25519.PrivateKey) {
 			reg := l.register(admin, president, "leader", nil)

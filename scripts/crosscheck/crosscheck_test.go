@@ -182,6 +182,10 @@ func shared(at func(func(map[string]any)) func(map[string]any)) []mutation {
 		{"key trail twice", at(func(m map[string]any) { m["keyTrails"] = append(m["keyTrails"].([]any), obj(m, "keyTrails", 0)) }), broken},
 		{"key trail proof", at(func(m map[string]any) { flip("proof", "keyTrails", 0)(m) }), broken},
 		{"key trail proof cut", at(func(m map[string]any) { obj(m, "keyTrails", 0).(map[string]any)["proof"] = "" }), broken},
+		{"key trail with a statement of the authority", at(func(m map[string]any) {
+			obj(m, "keyTrails", 1, "entries", 0).(map[string]any)["statement"] = obj(m, "authority", 1, "statement")
+		}), broken},
+		{"empty note with the seal", at(func(m map[string]any) { obj(m, "seal").(map[string]any)["checkpoint"] = "" }), broken},
 		{"mirror line gone", at(func(m map[string]any) { m["checkpoint"] = dropLine(m["checkpoint"].(string), "discipline") }), couldNotCheck},
 		{"witness line gone", at(func(m map[string]any) { m["checkpoint"] = dropLine(m["checkpoint"].(string), "notary") }), couldNotCheck},
 		{"log line gone", at(func(m map[string]any) { m["checkpoint"] = dropLine(m["checkpoint"].(string), "court") }), couldNotCheck},
@@ -245,6 +249,10 @@ func TestReceiptMutations(t *testing.T) {
 	expect(t, verifyReceipt(append(file, '1'), pol, nil, time.Now()), broken)
 	inSummary := bytes.Replace(file, []byte(`"summary": {}`), []byte(`"summary": {"a": 1.5, "a": [null]}`), 1)
 	expect(t, verifyReceipt(inSummary, pol, nil, time.Now()), verified)
+	for text, want := range map[string]verdict{`\ufffd\ud83d\ude00`: verified, `\ud800`: broken, `\udc00\ud800`: broken, `\\ud800`: verified} {
+		file := bytes.Replace(file, []byte(`"summary": {}`), []byte(`"summary": "`+text+`"`), 1)
+		expect(t, verifyReceipt(file, pol, nil, time.Now()), want)
+	}
 	// Every single bit of the statement matters, and so does every one of the checkpoint's root.
 	for at := 0; at < 700; at += 7 {
 		expect(t, verifyReceipt(mutate(t, file, func(m map[string]any) {
@@ -290,6 +298,9 @@ func TestCertificateMutations(t *testing.T) {
 		{"absence of one that is there", func(m map[string]any) { m["trail"] = "case:（2020）粤01民初123号" }, broken},
 		{"absence proof", inPart(flip("proof")), broken},
 		{"absence proof gone", inPart(func(m map[string]any) { m["proof"] = "" }), broken},
+		{"consistency of nothing", inPart(func(m map[string]any) {
+			m["from"], m["range"], m["consistency"] = 0, []any{}, []any{strings.Repeat("A", 43)}
+		}), broken},
 		{"absent with a root", inPart(func(m map[string]any) { m["root"] = strings.Repeat("A", 43) }), broken},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -315,7 +326,7 @@ func TestPolicies(t *testing.T) {
 	none := parse(lines[0] + "quorum none\n# lianzheng court.example/evidence internal,party 0\n")
 	expect(t, verifyReceipt(receiptFile, none, nil, time.Now()), verified)
 	expect(t, verifyReceipt(receiptFile, parse(strings.Replace(text, "court.example/evidence party,internal", "court.example/evidence party", 1)), nil, time.Now()), verified)
-	expect(t, verifyCertificate(trailFile, parse(strings.Replace(text, "party,internal", "party", 1)), time.Now()), couldNotCheck)
+	expect(t, verifyCertificate(trailFile, parse(strings.Replace(text, "party,internal", "party", 1)), time.Now()), broken)
 	otherLog := parse("log " + vkeyOf("court.example/other", 1, public(derive("x", "log", "y"))) + "\n" + lines[1] + lines[2] + lines[3] + lines[4])
 	expect(t, verifyReceipt(receiptFile, otherLog, nil, time.Now()), couldNotCheck)
 	early := time.Unix(1598407401-301, 0) // the cosignatures lie more than 300 s ahead
@@ -329,9 +340,41 @@ func TestPolicies(t *testing.T) {
 		"zero threshold":     strings.Replace(text, "others all", "others 0", 1),
 		"zero mirrors":       strings.Replace(text, " 1 discipline\n", " 0\n", 1),
 		"witness, no mirror": strings.Replace(text, " 1 discipline\n", " 1 notary\n", 1),
+		"signed number":      strings.Replace(text, " 1 discipline\n", " +1 discipline\n", 1),
+		"unknown class":      strings.Replace(text, "party,", "parties,", 1),
+		"class twice":        strings.Replace(text, "party,", "party,party,", 1),
+		"other white space":  strings.Replace(text, "evidence party", "evidence\u00a0party", 1),
+		"mirror twice": strings.Replace(text, " 1 discipline\n", " 2 discipline again\n", 1) + "witness again " +
+			vkeyOf("discipline.example/mirror", 4, public(derive("x", "mirror", "discipline.example"))) + "\n",
 	} {
 		if _, err := parsePolicy([]byte(bad)); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestFilesAndDigests(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	os.WriteFile(path, []byte("abc"), 0o600)
+	sha, sm3 := sha256Sum([]byte("abc")), sm3Sum([]byte("abc"))
+	file := func(sha, sm3 hash, size int64) map[any]any {
+		return map[any]any{"sha256": sha[:], "sm3": sm3[:], "size": size}
+	}
+	for name, c := range map[string]struct {
+		body map[any]any
+		want verdict
+	}{
+		"all agree":       {map[any]any{"files": []any{file(hash{}, hash{}, 9), file(sha, sm3, 3)}}, verified},
+		"another SM3":     {map[any]any{"files": []any{file(sha, hash{}, 3)}}, broken},
+		"another SHA-256": {map[any]any{"files": []any{file(hash{}, sm3, 3)}}, broken},
+		"another size":    {map[any]any{"files": []any{file(sha, sm3, 4)}}, broken},
+		"in a list":       {map[any]any{"items": []any{map[any]any{"evidence": "x", "sha256": sha[:]}}}, verified},
+		"a notice":        {map[any]any{"notice": map[any]any{"sha256": sha[:]}}, verified},
+		"none":            {map[any]any{}, broken},
+	} {
+		s := &step{}
+		if checkFiles(s, &statement{body: c.body}, []string{path}); s.verdict != c.want {
+			t.Errorf("%s: %v", name, s)
 		}
 	}
 }

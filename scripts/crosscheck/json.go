@@ -17,8 +17,8 @@ import (
 // canonical base64url.
 
 func parseJSON(data []byte) (any, error) {
-	if !utf8.Valid(data) {
-		return nil, fmt.Errorf("JSON is not UTF-8")
+	if !utf8.Valid(data) || halfSurrogate(data) {
+		return nil, fmt.Errorf("JSON is not UTF-8, or holds half a surrogate pair")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -37,20 +37,19 @@ func jsonValue(d *json.Decoder, where string, lenient bool) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("JSON: %w", err)
 	}
-	switch t := token.(type) {
-	case json.Delim:
-		if t == '[' {
-			list := []any{}
-			for d.More() {
-				v, err := jsonValue(d, where+"[]", lenient)
-				if err != nil {
-					return nil, err
-				}
-				list = append(list, v)
+	switch token {
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			v, err := jsonValue(d, where+"[]", lenient)
+			if err != nil {
+				return nil, err
 			}
-			_, err := d.Token()
-			return list, err
+			list = append(list, v)
 		}
+		_, err := d.Token()
+		return list, err
+	case json.Delim('{'):
 		object := map[string]any{}
 		for d.More() {
 			nameToken, err := d.Token()
@@ -69,12 +68,38 @@ func jsonValue(d *json.Decoder, where string, lenient bool) (any, error) {
 		}
 		_, err := d.Token()
 		return object, err
-	case string:
-		if !lenient && strings.ContainsRune(t, utf8.RuneError) { // a lone surrogate was replaced
-			return nil, fmt.Errorf("JSON: broken text at %s", where)
-		}
 	}
 	return token, nil
+}
+
+// halfSurrogate finds an escape of one half of a surrogate pair without the other; encoding/json would replace it.
+func halfSurrogate(data []byte) bool {
+	for i := 0; i < len(data); i++ {
+		if data[i] != '\\' {
+			continue
+		}
+		switch escapedUnit(data[i:]) &^ 0x3ff {
+		case 0xdc00:
+			return true
+		case 0xd800:
+			if i += 6; escapedUnit(data[i:])&^0x3ff != 0xdc00 {
+				return true
+			}
+			i += 5
+		default:
+			i++
+		}
+	}
+	return false
+}
+
+// escapedUnit gives the UTF-16 unit that a \uXXXX escape stands for, 0 for anything else.
+func escapedUnit(b []byte) uint64 {
+	if len(b) < 6 || b[1] != 'u' {
+		return 0
+	}
+	unit, _ := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return unit
 }
 
 // jsonReader takes values out of a parsed document and remembers the first thing that was wrong.

@@ -34,11 +34,20 @@ type verifierKey struct {
 	mldsa  *mldsa.PublicKey
 }
 
+// decodeBase64 accepts one spelling only; the decoder of the library skips line ends.
+func decodeBase64(s string) ([]byte, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err == nil && base64.StdEncoding.EncodeToString(b) != s {
+		err = fmt.Errorf("base64 not canonical")
+	}
+	return b, err
+}
+
 func parseVkey(vkey string) (*verifierKey, error) {
 	name, rest, _ := strings.Cut(vkey, "+")
 	idText, keyText, _ := strings.Cut(rest, "+")
 	id, err1 := strconv.ParseUint(idText, 16, 32)
-	material, err2 := base64.StdEncoding.Strict().DecodeString(keyText)
+	material, err2 := decodeBase64(keyText)
 	if err1 != nil || err2 != nil || len(idText) != 8 || strings.ToLower(idText) != idText || len(material) < 2 || name == "" ||
 		strings.ContainsFunc(name, unicode.IsSpace) {
 		return nil, fmt.Errorf("malformed key %.60q", vkey)
@@ -116,7 +125,7 @@ func parseCheckpoint(text string) (*checkpoint, error) {
 	if err != nil || !plainInteger.MatchString(lines[1]) || size > maxInt53 {
 		return nil, fmt.Errorf("checkpoint: tree size %q", lines[1])
 	}
-	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
+	root, err := decodeBase64(lines[2])
 	if err != nil || len(root) != 32 {
 		return nil, fmt.Errorf("checkpoint: root hash %q", lines[2])
 	}
@@ -183,7 +192,7 @@ func checkSignatureLines(block string) error {
 	seen := map[string]bool{}
 	for line := range strings.Lines(block) {
 		name, b64, _ := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "— "), " ")
-		blob, err := base64.StdEncoding.Strict().DecodeString(b64)
+		blob, err := decodeBase64(b64)
 		if err != nil || len(blob) < 5 {
 			return fmt.Errorf("checkpoint: malformed signature line")
 		}
@@ -244,7 +253,7 @@ func parseTlogProof(data []byte) (index int64, path []hash, signed string, err e
 	}
 	lines = lines[1:]
 	if len(lines) > 0 && strings.HasPrefix(lines[0], "extra ") {
-		if _, err := base64.StdEncoding.Strict().DecodeString(lines[0][6:]); err != nil {
+		if _, err := decodeBase64(lines[0][6:]); err != nil {
 			return 0, nil, "", fmt.Errorf("tlog-proof: extra line malformed")
 		}
 		lines = lines[1:]
@@ -256,7 +265,7 @@ func parseTlogProof(data []byte) (index int64, path []hash, signed string, err e
 		return 0, nil, "", err
 	}
 	for _, line := range lines[1:] {
-		b, err := base64.StdEncoding.Strict().DecodeString(line)
+		b, err := decodeBase64(line)
 		if err != nil || len(b) != 32 || len(path) == 63 {
 			return 0, nil, "", fmt.Errorf("tlog-proof: malformed path")
 		}

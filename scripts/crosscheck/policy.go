@@ -24,6 +24,9 @@ type group struct {
 	members []string
 }
 
+// The classes of confidentiality of records.md.
+var classes = strings.Fields("party internal personnel public lead commutation")
+
 // trailLine says which classes a log holds and which mirrors its trails rest on.
 type trailLine struct {
 	classes []string
@@ -34,7 +37,7 @@ type trailLine struct {
 func parsePolicy(data []byte) (*policy, error) {
 	p := &policy{witnesses: map[string]*verifierKey{}, groups: map[string]group{}, trails: map[string]trailLine{}}
 	var verifiers []note.Verifier
-	var comments []string
+	var comments [][]string
 	used := map[string]bool{} // witnesses and groups already in a group
 	seenKeys := map[string]bool{}
 	fail := func(line int, format string, args ...any) (*policy, error) {
@@ -50,7 +53,7 @@ func parsePolicy(data []byte) (*policy, error) {
 			continue
 		}
 		if f[0][0] == '#' {
-			comments = append(comments, line)
+			comments = append(comments, f)
 			continue
 		}
 		addKey := func(vkey string) (*verifierKey, error) {
@@ -123,9 +126,9 @@ func parsePolicy(data []byte) (*policy, error) {
 	if len(p.logs) == 0 || p.quorum == "" {
 		return nil, fmt.Errorf("policy has no log or no quorum")
 	}
-	for _, line := range comments {
-		if err := p.readTrailLine(line); err != nil {
-			return nil, fmt.Errorf("policy: %w in %q", err, line)
+	for _, f := range comments {
+		if err := p.readTrailLine(f); err != nil {
+			return nil, fmt.Errorf("policy: %w in %q", err, strings.Join(f, " "))
 		}
 	}
 	p.keys = note.VerifierList(verifiers...)
@@ -133,8 +136,7 @@ func parsePolicy(data []byte) (*policy, error) {
 }
 
 // readTrailLine reads "# lianzheng <origin> <class>[,<class>…] <k> <witness name>…"; other comments say nothing.
-func (p *policy) readTrailLine(line string) error {
-	f := strings.Fields(line)
+func (p *policy) readTrailLine(f []string) error {
 	if len(f) < 2 || f[0] != "#" || f[1] != "lianzheng" {
 		return nil
 	}
@@ -148,15 +150,22 @@ func (p *policy) readTrailLine(line string) error {
 	if _, twice := p.trails[origin]; twice {
 		return fmt.Errorf("origin twice")
 	}
-	for i, name := range t.mirrors {
+	for i, class := range t.classes {
+		if !slices.Contains(classes, class) || slices.Contains(t.classes[:i], class) {
+			return fmt.Errorf("class %q unknown, or twice", class)
+		}
+	}
+	seen := map[string]bool{} // key names: two keys of one mirror are one mirror
+	for _, name := range t.mirrors {
 		k := p.witnesses[name]
-		if k == nil || !strings.HasSuffix(k.name, "/mirror") || slices.Contains(t.mirrors[:i], name) {
+		if k == nil || !strings.HasSuffix(k.name, "/mirror") || seen[k.name] {
 			return fmt.Errorf("%s is not a mirror, or twice", name)
 		}
+		seen[k.name] = true
 	}
 	var err error
 	t.need, err = strconv.Atoi(f[4])
-	if err != nil || t.need < 0 || t.need > len(t.mirrors) || t.need == 0 && p.quorum != "none" {
+	if err != nil || !plainInteger.MatchString(f[4]) || t.need > len(t.mirrors) || t.need == 0 && p.quorum != "none" {
 		return fmt.Errorf("number of mirrors")
 	}
 	p.trails[origin] = t

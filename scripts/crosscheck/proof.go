@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -15,7 +16,7 @@ type shown struct {
 	index       int64
 	raw         []byte // nil where the file gives the index alone
 	inclusion   []hash
-	checkpoint  string
+	checkpoint  *string // nil where there is none
 	disclosures [][]byte
 }
 
@@ -37,7 +38,8 @@ func readShown(r *jsonReader, v any, names ...string) shown {
 		out.inclusion = readList(r, v, r.hash)
 	}
 	if v, there := m["checkpoint"]; there {
-		out.checkpoint = r.text(v)
+		text := r.text(v)
+		out.checkpoint = &text
 	}
 	if v, there := m["disclosures"]; there {
 		out.disclosures = readList(r, v, r.bytes)
@@ -149,6 +151,21 @@ func (p *proof) checkMirrors() error {
 	return nil
 }
 
+// checkClass says whether the log holds the class of the record, where the policy names the log's classes.
+func (p *proof) checkClass(s *statement, index int64) error {
+	line, there := p.policy.trails[p.origin]
+	if !there || recordTypes[s.typ].system {
+		return nil
+	}
+	for _, name := range s.trails {
+		kind, _, _ := strings.Cut(name, ":")
+		if !slices.ContainsFunc(strings.Fields(trailKinds[kind].classes), func(c string) bool { return slices.Contains(line.classes, c) }) {
+			return fmt.Errorf("entry %d: %s does not hold records on the trail %s", index, p.origin, name)
+		}
+	}
+	return nil
+}
+
 func (p *proof) checkInclusion(index int64, leaf hash, path []hash) error {
 	if err := p.bind(index, leaf); err != nil {
 		return err
@@ -179,7 +196,7 @@ func (p *proof) readSeals(s *step, top shown, others []shown) {
 				s.check(fmt.Errorf("the seal is not the last leaf of the checkpoint"))
 			}
 		}
-		if item.checkpoint != "" {
+		if item.checkpoint != nil {
 			p.checkSealNote(s, this, item)
 		}
 		if p.sealAt(item.index) == nil {
@@ -209,7 +226,7 @@ func (p *proof) sealAt(index int64) *seal {
 
 // checkSealNote checks the note that a seal may carry: a cosigned checkpoint whose last leaf the seal is.
 func (p *proof) checkSealNote(s *step, its *seal, item shown) {
-	cp, err := openCheckpoint(item.checkpoint, p.origin, p.policy, p.now)
+	cp, err := openCheckpoint(*item.checkpoint, p.origin, p.policy, p.now)
 	if !s.check(err) {
 		return
 	}
@@ -225,8 +242,9 @@ func (p *proof) checkSealNote(s *step, its *seal, item shown) {
 	}
 }
 
-// replayAuthority replays the chain of registrations into the registry.
-func (p *proof) replayAuthority(s *step, chain []shown, check func(*statement, int64) error) {
+// replayAuthority replays the chain of registrations into the registry. What stands above the last statement shown
+// counts for seals: changes of the node's keys, and what these rest on.
+func (p *proof) replayAuthority(s *step, chain []shown, last int64) {
 	if len(chain) == 0 || chain[0].index != 0 {
 		s.check(unsure("the authority chain does not begin with genesis"))
 		return
@@ -240,7 +258,10 @@ func (p *proof) replayAuthority(s *step, chain []shown, check func(*statement, i
 			continue
 		}
 		p.authority[item.index] = st
-		s.check(check(st, item.index))
+		if item.index > last && !slices.Contains([]string{"registry.node", "registry.approve", "registry.key"}, st.typ) {
+			s.check(fmt.Errorf("authority: entry %d stands after what is shown", item.index))
+		}
+		s.check(p.checkIssued(st, item.index))
 		s.check(p.reg.apply(st, item.index))
 		if p.top != nil && item.index >= p.top.index {
 			s.check(fmt.Errorf("authority: entry %d is not under the seal", item.index))
@@ -283,6 +304,14 @@ func (p *proof) enteredBy(index int64) int64 {
 	return maxInt53
 }
 
+// checkIssued holds iat to the first seal shown above an index: the node's clock was not more than 300 s behind.
+func (p *proof) checkIssued(s *statement, index int64) error {
+	if s.iat > p.enteredBy(index)/1000+300 {
+		return fmt.Errorf("entry %d: issued more than 300 s after it entered", index)
+	}
+	return nil
+}
+
 // checkTrailProof checks a trail's count and root under the seal's map.
 func (p *proof) checkTrailProof(trail string, count int64, root *hash, proof []byte) error {
 	if p.top == nil {
@@ -316,17 +345,20 @@ func (p *proof) checkKeyTrails(s *step, trails []keyTrail) {
 		var registration *statement
 		for i, item := range t.entries {
 			st := p.authority[item.index]
+			if (st == nil) == (item.raw == nil) {
+				s.check(fmt.Errorf("trail %s: entry %d needs its statement here or in the authority chain, and in one of them", name, item.index))
+				return
+			}
 			if item.raw != nil {
 				var err error
 				if st, err = decodeStatement(item.raw); !s.check(err) {
 					return
 				}
 			}
-			if st == nil {
-				s.check(fmt.Errorf("trail %s: entry %d is not in the authority chain", name, item.index))
-				return
-			}
 			s.check(p.bind(item.index, st.leaf))
+			if st.aud != p.origin || !slices.Contains(st.trails, name) {
+				s.check(fmt.Errorf("trail %s: entry %d does not name it", name, item.index))
+			}
 			if i > 0 && item.index <= t.entries[i-1].index || p.top != nil && item.index >= p.top.index {
 				s.check(fmt.Errorf("trail %s: indexes do not increase, or reach the seal", name))
 			}
@@ -347,7 +379,7 @@ func (p *proof) checkKeyTrails(s *step, trails []keyTrail) {
 		k := p.reg.keys[t.kid]
 		switch {
 		case k == nil:
-			s.note("trail %s of a key that nothing rests on", name)
+			s.check(fmt.Errorf("trail %s of a key that nothing rests on", name))
 		case k.genesis && registration != nil:
 			s.check(fmt.Errorf("trail %s: a genesis key is registered again", name))
 		case !k.genesis && (registration == nil || at[registration] != k.index):

@@ -9,14 +9,16 @@ import (
 	"time"
 )
 
-// Trail names, formats §3 and the table of records.md.
+// Trail names, formats §3 and the table of records.md; the forms of ids are those of the published catalogue.
 
 const (
-	court      = `(?:最高法|[\x{4E00}-\x{9FFF}](?:[0-9]{4}|[0-9]{2})?)`
+	court      = `(?:最高法|[京津冀晋内辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川黔云藏陕甘青宁新兵军](?:[0-9]{4}|[0-9]{2})?)`
 	staff      = court + `-R[0-9]{4,6}`
 	alphabet   = `[A-Za-z0-9\-_./~\x{4E00}-\x{9FFF}（）]`
-	caseNumber = `(?:（[0-9]{4}）` + court + `[\x{4E00}-\x{9FFF}]{1,3}[1-9][0-9]*号|` + alphabet + `{1,40})` // or an old one
-	evidenceID = court + `-[0-9]{8}-[a-z2-7]{12}`
+	newCase    = `（(?:201[6-9]|20[2-9][0-9]|2[1-9][0-9]{2})）` + court + `[\x{4E00}-\x{9FFF}]{1,3}[1-9][0-9]{0,8}号`
+	oldCase    = `（(?:1[0-9]{3}|200[0-9]|201[0-5])）` + alphabet + `{1,33}号`
+	caseNumber = `(?:` + newCase + `|` + oldCase + `)`
+	evidenceID = court + `-[0-9]{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])-[a-z2-7]{12}`
 	opaque     = `~[A-Za-z0-9_-]{21}[AQgw]`
 	sourceID   = `[a-z0-9-]{2,64}`
 	anyID      = alphabet + `{1,200}`
@@ -38,7 +40,7 @@ var trailKinds = map[string]trailKind{
 	"power":         {whole(staff), "internal"},
 	"duty":          {whole(staff), "internal"},
 	"hr":            {whole(staff), "personnel"},
-	"firm":          {whole(opaque + `|[A-Za-z0-9]` + alphabet + `{0,199}`), "personnel"},
+	"firm":          {whole(opaque + `|[A-Z0-9]{8,20}`), "personnel"},
 	"disclosure":    {whole(court), "public"},
 	"judgment":      {whole(caseNumber + `(?:-[0-9]{1,3})?`), "party"},
 	"publication":   {whole(caseNumber + `(?:-[0-9]{1,3})?`), "public"},
@@ -48,14 +50,13 @@ var trailKinds = map[string]trailKind{
 	"inspect":       {whole(sourceID), "lead"},
 	"source":        {whole(sourceID), "internal"},
 	"reader":        {whole(staff), "internal lead"},
-	"key":           {whole(`[A-Za-z0-9_-]{43}`), "any"},
+	"key":           {whole(`[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]`), "any"},
 	"ledger":        {originName, "any"},
 }
 
 var (
-	kindName       = regexp.MustCompile(`^[a-z][a-z-]{0,23}$`)
-	generalID      = whole(anyID)
-	documentSuffix = regexp.MustCompile(`号之.*$`)
+	kindName  = regexp.MustCompile(`^[a-z][a-z-]{0,23}$`)
+	generalID = whole(anyID)
 )
 
 func checkTrailName(name string) error {
@@ -63,8 +64,7 @@ func checkTrailName(name string) error {
 	if !kindName.MatchString(kind) || !generalID.MatchString(id) || len(id) > 200 {
 		return fmt.Errorf("trail name %q malformed", name)
 	}
-	if k, known := trailKinds[kind]; known && (!k.id.MatchString(id) ||
-		(kind == "case" || kind == "case-internal") && documentSuffix.MatchString(id)) {
+	if k, known := trailKinds[kind]; known && !k.id.MatchString(id) {
 		return fmt.Errorf("trail name %q: id malformed", name)
 	}
 	return nil
@@ -448,21 +448,30 @@ func mayWrite(k *registeredKey, s *statement, operator string) error {
 		}
 		return slices.Contains(k.roles, role)
 	}
-	writers := strings.Fields(row.by)
-	if !slices.ContainsFunc(writers, has) {
-		return fmt.Errorf("a key with the roles %v may not write %s", k.roles, s.typ)
+	var as []string // in which of its roles the key may write it
+	for _, role := range strings.Fields(row.by) {
+		if has(role) {
+			as = append(as, role)
+		}
 	}
-	if s.typ == "keycase.flag" && s.text("source") == "leader" && !has("leader") {
-		return fmt.Errorf("only a leader may write a flag whose source is leader")
+	some := func(roles ...string) bool {
+		return slices.ContainsFunc(as, func(r string) bool { return slices.Contains(roles, r) })
 	}
-	only := func(role string) bool {
-		return !slices.ContainsFunc(writers, func(w string) bool { return w != role && has(w) })
-	}
-	person := slices.ContainsFunc(s.trails, func(t string) bool {
+	forOthers := !slices.ContainsFunc(as, func(r string) bool { return r != "secretary" && r != "system" })
+	onPersons := slices.ContainsFunc(s.trails, func(t string) bool {
 		return strings.HasPrefix(t, "power:") || strings.HasPrefix(t, "duty:")
 	})
-	if s.text("onBehalfOf") == "" && (has("secretary") && only("secretary") || has("system") && only("system") && person) {
+	switch {
+	case len(as) == 0:
+		return fmt.Errorf("a key with the roles %v may not write %s", k.roles, s.typ)
+	case s.typ == "keycase.flag" && s.text("source") == "leader" && !has("leader"):
+		return fmt.Errorf("only a leader may write a flag whose source is leader")
+	case k.staff == "" && !some("system", "party", "lawyer", "firm", "administrator", "operator", "any"):
+		return fmt.Errorf("%s by a key without staff code", s.typ)
+	case s.text("onBehalfOf") == "" && forOthers && (some("secretary") || onPersons):
 		return fmt.Errorf("%s by a secretary or system without onBehalfOf", s.typ)
+	case s.body["onBehalfOf"] != nil && !forOthers:
+		return fmt.Errorf("%s on behalf of somebody, by neither secretary nor system", s.typ)
 	}
 	return nil
 }

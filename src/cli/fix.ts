@@ -46,7 +46,7 @@ export async function run(args: Args, io: Io): Promise<number> {
       progress(io, `计算摘要 ${basename(file)}`, `digesting ${basename(file)}`, at, of)
     )
     const name = basename(resolve(path))
-    const evidence = `${court}-${today()}-${letters(12)}`
+    const evidence = given.open.evidence ?? `${court}-${today()}-${letters(12)}`
     const record = {
       type: type.type,
       at: localTime(new Date()),
@@ -78,19 +78,23 @@ export async function run(args: Args, io: Io): Promise<number> {
   return 0
 }
 
+/** Open fields that are no texts: the tool makes them. */
+const NOT_TEXTS = ['files', 'refs', 'sealed']
+
 /** `--set field=value`, sorted into open and sealed fields by the catalogue. */
 function readSettings(settings: readonly string[]): { open: Record<string, string>; sealed: Record<string, string> } {
   const type = recordType('evidence.fix')
+  const settable = Object.keys(type.members).filter((name) => !NOT_TEXTS.includes(name))
   const open: Record<string, string> = {}
   const sealed: Record<string, string> = {}
   for (const setting of settings) {
     const [name, ...rest] = setting.split('=')
     if (name === undefined || rest.length === 0) throw new LianzhengError('USAGE', { field: '--set', expected: 'field=value' })
-    const known = Object.hasOwn(type.sealed, name) ? sealed : Object.hasOwn(type.members, name) ? open : undefined
+    const known = Object.hasOwn(type.sealed, name) ? sealed : settable.includes(name) ? open : undefined
     if (known === undefined)
       throw new LianzhengError('FIELD_UNKNOWN', {
         field: name,
-        expected: [...Object.keys(type.members), ...Object.keys(type.sealed)].join(' | ')
+        expected: [...settable, ...Object.keys(type.sealed)].join(' | ')
       })
     known[name] = rest.join('=').normalize('NFC')
   }

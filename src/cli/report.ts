@@ -4,10 +4,8 @@ import { type Io, printJson } from './io.ts'
 
 /** Says what went wrong and what to do, in the user's language, and gives the exit status. */
 export function report(error: unknown, io: Io): number {
-  if (error instanceof CommanderError)
-    return error.code === 'commander.helpDisplayed' || error.code === 'commander.version' || error.code === 'commander.help'
-      ? 0
-      : 2
+  // Help that was asked for is a success; help because something is missing is not.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const known = error instanceof LianzhengError ? error : new LianzhengError('INTERNAL', { cause: error })
   if (io.json) printJson(io, { error: known.problem() })
   else io.err(`${io.lang === 'zh' ? '错误' : 'error'} ${known.code}: ${known.text(io.lang)}\n  → ${known.advice(io.lang)}\n`)

@@ -15,27 +15,26 @@ import { type Io, makeDirectory, readText, writeNew } from './io.ts'
 /** One file a log under `~/.lianzheng/heads`, or `$LIANZHENG_HOME/heads`. */
 export function headMemory(io: Io): HeadMemory {
   const directory = join(io.env.LIANZHENG_HOME ?? join(homedir(), '.lianzheng'), 'heads')
-  // One name is used with different keys by different networks: the log key is not known here, so the URL is no part of it either.
   const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
-  const file = (origin: string) => join(directory, `${digest(origin)}.note`)
+  const file = (log: string) => join(directory, `${digest(log)}.note`)
   return {
-    get: async (origin) => {
+    get: async (log) => {
       try {
-        return readFileSync(file(origin), 'utf8')
+        return readFileSync(file(log), 'utf8')
       } catch {
         return undefined
       }
     },
-    set: async (origin, note) => {
+    set: async (log, note) => {
       makeDirectory(directory, 0o700)
-      const temporary = `${file(origin)}.${process.pid}.${randomBytes(4).toString('hex')}`
+      const temporary = `${file(log)}.${process.pid}.${randomBytes(4).toString('hex')}`
       writeFileSync(temporary, note)
-      renameSync(temporary, file(origin))
+      renameSync(temporary, file(log))
     },
-    contradicts: async (origin, note) => {
-      const beside = `${file(origin).slice(0, -'.note'.length)}-${digest(note)}.note`
+    contradicts: async (log, note) => {
+      const beside = join(directory, `${digest(log)}-${digest(note)}.note`)
       writeNew(beside, note)
-      return [file(origin), beside]
+      return [file(log), beside]
     }
   }
 }

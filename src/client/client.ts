@@ -8,20 +8,23 @@ import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { CODES, type Code, LianzhengError } from '../core/errors.ts'
 import { leafHash } from '../core/hash.ts'
 import { checkConsistency } from '../core/merkle.ts'
-import { parseNote } from '../core/note.ts'
+import { isBy, keyLabel, parseNote } from '../core/note.ts'
 import { evaluatePolicy, type Policy } from '../core/policy.ts'
 import { type CertificateReport, verifyCertificate } from '../verify/certificate.ts'
-import { parseReceipt } from '../verify/files.ts'
+import { formatCertificate, parseCertificate, parseReceipt, type TrailPart } from '../verify/files.ts'
 import type { GivenFile } from '../verify/receipt.ts'
 import { type ReceiptReport, verifyReceipt } from '../verify/receipt.ts'
 import type { Key } from './keyfile.ts'
 
-/** Where heads seen are kept, by origin: the signed note. */
+/**
+ * Where heads seen are kept: the signed note of each log, by the log's name and key (`<origin>+<8 hex>`). Two networks that gave a log of theirs the
+ * same name have not contradicted each other.
+ */
 export interface HeadMemory {
-  get(origin: string): Promise<string | undefined>
-  set(origin: string, note: string): Promise<void>
+  get(log: string): Promise<string | undefined>
+  set(log: string, note: string): Promise<void>
   /** Keeps a head that contradicts the one remembered, beside it. Gives the places where both can be found. */
-  contradicts?(origin: string, note: string): Promise<string[]>
+  contradicts?(log: string, note: string): Promise<string[]>
 }
 
 export interface LogInfo {
@@ -166,15 +169,28 @@ export class LedgerClient {
     return this.json('/api/v1/records?reply=index', { method: 'POST', body })
   }
 
-  /** The whole certificate of a trail, verified. Throws `ANSWER_INVALID` where it is none, or one of another trail. */
+  /**
+   * The whole certificate of a trail, verified: a long trail comes in several parts, which are put together. Throws `ANSWER_INVALID` where
+   * what comes is no certificate, or one of another trail.
+   */
   async trail(name: string, policy: Policy): Promise<{ certificate: string; report: CertificateReport }> {
-    const certificate = await this.text(`/api/v1/trails/${encodeURIComponent(name)}`)
-    const now = Math.floor(this.now / 1000)
-    const report = held('certificate', () => verifyCertificate(certificate, policy, { now }))
-    if (report.trail !== name) throw new LianzhengError('ANSWER_INVALID', { field: 'trail', expected: name })
-    for (const { checkpoint } of (JSON.parse(certificate) as { parts: { checkpoint: string }[] }).parts)
-      await this.remember(checkpoint, policy)
+    const parts: TrailPart[] = []
+    for (let from: number | undefined = 0; from !== undefined; ) {
+      const more: TrailPart[] = await this.#trailParts(name, from)
+      parts.push(...more)
+      from = nextMember(more)
+    }
+    const certificate = formatCertificate({ trail: name, parts })
+    const report = verifyCertificate(certificate, policy, { now: Math.floor(this.now / 1000) })
+    for (const { checkpoint } of parts) await this.remember(checkpoint, policy)
     return { certificate, report }
+  }
+
+  async #trailParts(name: string, from: number): Promise<TrailPart[]> {
+    const text = await this.text(`/api/v1/trails/${encodeURIComponent(name)}${from === 0 ? '' : `?from=${from}`}`)
+    const { trail, parts } = held('certificate', () => parseCertificate(text))
+    if (trail !== name) throw new LianzhengError('ANSWER_INVALID', { field: 'trail', expected: name })
+    return parts
   }
 
   /**
@@ -183,18 +199,19 @@ export class LedgerClient {
    */
   async remember(note: string, policy: Policy): Promise<void> {
     const memory = this.#options.memory
-    const next = memory === undefined ? undefined : signedHead(note, policy)
-    if (memory === undefined || next === undefined) return
-    const stored = await memory.get(next.origin)
+    const head = memory === undefined ? undefined : signedHead(note, policy)
+    if (memory === undefined || head === undefined) return
+    const { log, checkpoint: next } = head
+    const stored = await memory.get(log)
     const last = stored === undefined ? undefined : parseCheckpoint(parseNote(stored).text)
     if (last !== undefined && !(await this.#extends(last, next))) {
-      const kept = (await memory.contradicts?.(next.origin, note)) ?? []
+      const kept = (await memory.contradicts?.(log, note)) ?? []
       throw new LianzhengError('HEAD_WENT_BACK', {
         at: [next.origin, ...kept].join(' '),
         expected: `a head that extends size ${last.size}`
       })
     }
-    if (last?.size !== next.size) await memory.set(next.origin, note)
+    if (last?.size !== next.size) await memory.set(log, note)
   }
 
   async #extends(last: Checkpoint, next: Checkpoint): Promise<boolean> {
@@ -207,12 +224,24 @@ export class LedgerClient {
   }
 }
 
-/** The checkpoint of a note that a log key of the policy has signed, and no key of the policy has signed wrongly. */
-function signedHead(text: string, policy: Policy): Checkpoint | undefined {
+/** Where the next part starts, while some part of the last answer ends before its trail does. An answer without entries ends it. */
+function nextMember(parts: readonly TrailPart[]): number | undefined {
+  const ends = parts
+    .filter(({ entries }) => entries.length > 0)
+    .map(({ from = 0, entries, count }) => ({ end: from + entries.length, count }))
+  const open = ends.filter(({ end, count }) => end < count).map(({ end }) => end)
+  return open.length === 0 ? undefined : Math.min(...open)
+}
+
+/** The checkpoint of a note that a log key of the policy has signed, and no key of the policy has signed wrongly; `log` names the key. */
+function signedHead(text: string, policy: Policy): { log: string; checkpoint: Checkpoint } | undefined {
   try {
     const note = parseNote(text)
     const checkpoint = parseCheckpoint(note.text)
-    return evaluatePolicy(policy, note, checkpoint).log === 'verified' ? checkpoint : undefined
+    if (evaluatePolicy(policy, note, checkpoint).log !== 'verified') return undefined
+    const own = policy.logs.filter(({ vkey }) => vkey.name === checkpoint.origin)
+    const { vkey } = own.find(({ vkey }) => note.signatures.some((line) => isBy(line, vkey)))!
+    return { log: keyLabel(vkey.name, vkey.id), checkpoint }
   } catch {
     return undefined
   }

@@ -177,6 +177,7 @@ function applyGenesis(registry: Registry, entry: RegistryEntry): RegistryChange 
   if (!equalBytes(keys[0]!.kid, entry.kid))
     throw new LianzhengError('NOT_ADMINISTRATOR', { field: 'administrators[0].key', expected: 'the key that signs genesis' })
   const nodeKeys = body.keys as NodeKeys
+  checkNodeKeys(nodeKeys)
   return {
     keys,
     meta: {
@@ -192,6 +193,11 @@ function applyGenesis(registry: Registry, entry: RegistryEntry): RegistryChange 
       pending: []
     }
   }
+}
+
+/** Seals are verified like statements, so their key is admitted by the same rule (formats.md §2). */
+function checkNodeKeys({ statement }: Partial<NodeKeys>): void {
+  if (statement !== undefined && !isAcceptableKey(statement)) throw new LianzhengError('KEY_INVALID', { field: 'keys.statement' })
 }
 
 /** The state a `registry.key` asks for, before anyone else has agreed. */
@@ -249,6 +255,7 @@ function revokedKey(registry: Registry, entry: RegistryEntry, signer: KeyState):
 
 function checkChange(meta: RegistryMeta, { type, body }: Pick<RegistryEntry, 'type' | 'body'>): void {
   const current = meta.nodeKeys.at(-1)!
+  if (type === 'registry.node') checkNodeKeys(body.keys as Partial<NodeKeys>)
   if (type === 'registry.node' && body.generation !== current.generation + 1)
     throw new LianzhengError('FIELD_INVALID', { field: 'generation', expected: String(current.generation + 1) })
   if (type === 'registry.catalogue' && (body.catalogue as number) <= meta.catalogue)

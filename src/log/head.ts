@@ -52,10 +52,7 @@ export function signHead(head: Head, keys: LogKeys): string {
   const text = formatCheckpoint(checkpoint)
   return formatNote({
     text,
-    signatures: [
-      signNote(text, keys.origin, keys.log.signer),
-      signMlDsaCosignature(checkpoint, keys.origin, keys.mldsa.pair, 0)
-    ]
+    signatures: [signNote(text, keys.origin, keys.log.signer), signMlDsaCosignature(checkpoint, keys.origin, keys.mldsa.pair, 0)]
   })
 }
 

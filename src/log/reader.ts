@@ -111,10 +111,12 @@ export class Reader {
    * The certificate part for a trail: all of it, or the members [from, from + limit). Absence is proven where nothing was filed.
    * Throws `QUERY_INVALID`.
    */
-  trailPart(name: string, maySee: MaySee, { from = 0, limit }: { from?: number; limit?: number } = {}): TrailPart {
+  trailPart(name: string, maySee: MaySee, page: { from?: number; limit?: number } = {}): TrailPart {
     const { size, note } = this.published()
     const state = this.#trailState(name)
-    const to = limit === undefined ? state.count : Math.min(state.count, from + limit)
+    // Logs that share a kind of trail have trails of different lengths: one that ends before `from` shows that it does.
+    const from = Math.min(page.from ?? 0, state.count)
+    const to = page.limit === undefined ? state.count : Math.min(state.count, from + page.limit)
     const partial = from > 0 || to < state.count
     const key = trailKey(name)
     const read = (level: number, index: number) => this.#ledger.trailTile(key, level, index)
@@ -239,6 +241,11 @@ export class Reader {
         authority.has(index) ? { index } : { index, statement: this.#ledger.requireEntry(index) }
       )
     }
+  }
+
+  /** Members a trail has under the published head. */
+  trailCount(trail: string): number {
+    return this.#trailState(trail).count
   }
 
   /** Indexes of a trail's first members under the published head. */

@@ -34,7 +34,10 @@ export function trailRoutes(node: NodeContext): Router {
     if (logs.length === 0) throw new LianzhengError('CLASS_NOT_HELD', { field: 'name' })
     const readable = logs.filter((log) => mayReadTrail(callerOf(request, log), name))
     if (readable.length < logs.length) throw deny(request)
-    const options = { from: page.from ?? 0, limit: Math.min(page.limit ?? MAX_MEMBERS, MAX_MEMBERS) }
+    const from = page.from ?? 0
+    const longest = Math.max(...readable.map(({ reader }) => reader.trailCount(name)))
+    if (from > longest) throw new LianzhengError('QUERY_INVALID', { field: 'from', expected: `at most ${longest}` })
+    const options = { from, limit: Math.min(page.limit ?? MAX_MEMBERS, MAX_MEMBERS) }
     const parts = readable.map(({ reader }) => reader.trailPart(name, (_, disclosures) => disclosures, options))
     response.type('application/json').send(formatCertificate({ trail: name, parts }))
   })
