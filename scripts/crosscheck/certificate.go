@@ -27,6 +27,7 @@ type certificatePart struct {
 
 	// found while checking
 	size   int64  // of the checkpoint
+	head   hash   // its root
 	leaves []hash // of the trail, from `from` on
 	start  hash   // root of the first `from` leaves
 	sound  bool
@@ -101,7 +102,7 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 	p.replayAuthority(authorityStep, c.authority, last)
 	p.checkSealSignatures(sealStep)
 	if p.cp != nil {
-		c.size = p.cp.size
+		c.size, c.head = p.cp.size, p.cp.root
 	}
 
 	f, err := frontierAt(c.from, c.rangeRoots)
@@ -218,7 +219,13 @@ func joinParts(parts []*certificatePart) error {
 	if slices.ContainsFunc(parts, func(c *certificatePart) bool { return !c.sound }) {
 		return unsure("%s: a part is not sound", parts[0].origin)
 	}
-	newest := slices.MaxFunc(parts, func(a, b *certificatePart) int { return int(a.size - b.size) })
+	bySize := slices.SortedStableFunc(slices.Values(parts), func(a, b *certificatePart) int { return int(a.size - b.size) })
+	for i := 1; i < len(bySize); i++ {
+		if a, b := bySize[i-1], bySize[i]; a.size == b.size && a.head != b.head || a.count > b.count {
+			return fmt.Errorf("%s: the heads of sizes %d and %d contradict each other", b.origin, a.size, b.size)
+		}
+	}
+	newest := bySize[len(bySize)-1]
 	parts = slices.SortedStableFunc(slices.Values(parts), func(a, b *certificatePart) int { return int(a.from - b.from) })
 	var all []hash
 	for _, c := range parts {
@@ -241,7 +248,7 @@ func joinParts(parts []*certificatePart) error {
 		return unsure("%s: %d of %d records shown", newest.origin, len(all), newest.count)
 	}
 	for _, c := range parts {
-		if c.count > newest.count || c.root != nil && rootOf(all[:c.count]) != *c.root {
+		if c.root != nil && rootOf(all[:c.count]) != *c.root {
 			return fmt.Errorf("%s: the parts belong to different trails", c.origin)
 		}
 	}

@@ -82,13 +82,14 @@ type proof struct {
 	top    *seal
 	seals  []*seal // all seals shown, by index, the top one included
 	leaves map[int64]hash
+	nonces map[string]int64 // kid and cti → index
 	reg    *registry
 	// indexes of authority entries, for key trails that give an index alone
 	authority map[int64]*statement
 }
 
 func newProof(p *policy, origin string, now time.Time) *proof {
-	out := &proof{policy: p, origin: origin, now: now, leaves: map[int64]hash{}, authority: map[int64]*statement{}}
+	out := &proof{policy: p, origin: origin, now: now, leaves: map[int64]hash{}, nonces: map[string]int64{}, authority: map[int64]*statement{}}
 	out.reg = newRegistry(origin, out.lastSeal)
 	return out
 }
@@ -261,7 +262,7 @@ func (p *proof) replayAuthority(s *step, chain []shown, last int64) {
 		if item.index > last && !slices.Contains([]string{"registry.node", "registry.approve", "registry.key"}, st.typ) {
 			s.check(fmt.Errorf("authority: entry %d stands after what is shown", item.index))
 		}
-		s.check(p.checkIssued(st, item.index))
+		s.check(p.checkAdmission(st, item.index))
 		s.check(p.reg.apply(st, item.index))
 		if p.top != nil && item.index >= p.top.index {
 			s.check(fmt.Errorf("authority: entry %d is not under the seal", item.index))
@@ -285,11 +286,14 @@ func (p *proof) lastSeal(index int64) (low, high int64) {
 			before, low = s, s.time
 			continue
 		}
-		high = s.time - 1
 		if s.height == 0 || before != nil && s.prev == before.leaf {
-			high = low
+			return low, low
 		}
+		high = s.time - 1
 		break
+	}
+	if before == nil {
+		low -= 300_000 // genesis may have been signed by a clock ahead of the seals'
 	}
 	return low, high
 }
@@ -304,11 +308,16 @@ func (p *proof) enteredBy(index int64) int64 {
 	return maxInt53
 }
 
-// checkIssued holds iat to the first seal shown above an index: the node's clock was not more than 300 s behind.
-func (p *proof) checkIssued(s *statement, index int64) error {
+// checkAdmission holds iat to the first seal shown above an index, and cti to the other statements shown.
+func (p *proof) checkAdmission(s *statement, index int64) error {
 	if s.iat > p.enteredBy(index)/1000+300 {
 		return fmt.Errorf("entry %d: issued more than 300 s after it entered", index)
 	}
+	nonce := string(s.kid[:]) + string(s.cti[:])
+	if other, there := p.nonces[nonce]; there && other != index {
+		return fmt.Errorf("entry %d: its cti is that of entry %d", index, other)
+	}
+	p.nonces[nonce] = index
 	return nil
 }
 
@@ -417,7 +426,8 @@ func checkDisclosures(s *statement, disclosures [][]byte) (map[string]bool, erro
 			return open, fmt.Errorf("disclosure malformed")
 		}
 		name, ok := list[1].(string)
-		if !ok || holdsNull(list[2]) || open[name] {
+		_, isText := list[2].(string)
+		if _, isList := texts(list[2]); !ok || !isText && !(isList && name == "names") || open[name] {
 			return open, fmt.Errorf("disclosure malformed, or %q disclosed twice", name)
 		}
 		if digest := sha256Sum(raw); !sameBytes(digest, sealed[name]) {

@@ -154,7 +154,7 @@ func (p *proof) checkAuthor(authority, statement *step, st *statement, index int
 	if st.aud != p.origin {
 		statement.check(fmt.Errorf("entry %d: for another log, %s", index, st.aud))
 	}
-	statement.check(p.checkIssued(st, index))
+	statement.check(p.checkAdmission(st, index))
 	if st.isSeal {
 		statement.check(fmt.Errorf("entry %d: a seal where a record should be", index))
 		return

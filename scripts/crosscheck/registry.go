@@ -38,6 +38,7 @@ type registry struct {
 	origin, operator string
 	control          int64
 	began            int64 // iat of genesis
+	generation       int64 // of the node's keys
 	keys             map[hash]*registeredKey
 	changes          map[hash]*change
 	sealKeys         []sealKey
@@ -190,7 +191,7 @@ func (r *registry) genesis(s *statement) error {
 	if err := admissibleKey(public); err != nil {
 		return fmt.Errorf("genesis: statement key: %w", err)
 	}
-	r.operator, r.began = s.text("operator"), s.iat
+	r.operator, r.began, r.generation = s.text("operator"), s.iat, 1
 	r.control, _ = s.body["control"].(int64)
 	if r.control < 1 {
 		return fmt.Errorf("genesis: control is %d", r.control)
@@ -271,12 +272,21 @@ func (r *registry) changeNode(s *statement, c *change) error {
 	if !ok || len(keys) == 0 || checkNames(keys, "log log-mldsa44 statement receipt promise") != nil {
 		return fmt.Errorf("registry.node: keys malformed")
 	}
-	if v, there := keys["statement"]; there {
-		public, _ := v.([]byte)
+	generation := s.body["generation"].(int64)
+	if generation != r.generation+1 {
+		return fmt.Errorf("registry.node: generation %d after %d", generation, r.generation)
+	}
+	public, changed := keys["statement"].([]byte)
+	if changed || keys["statement"] != nil {
 		if err := admissibleKey(public); err != nil {
 			return fmt.Errorf("registry.node: %w", err)
 		}
-		c.effect = func(at int64) { r.sealKeys = append(r.sealKeys, sealKey{at, public}) }
+	}
+	c.effect = func(at int64) {
+		r.generation = generation
+		if changed {
+			r.sealKeys = append(r.sealKeys, sealKey{at, public})
+		}
 	}
 	return nil
 }

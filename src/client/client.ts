@@ -9,7 +9,8 @@ import { CODES, type Code, LianzhengError } from '../core/errors.ts'
 import { leafHash } from '../core/hash.ts'
 import { checkConsistency } from '../core/merkle.ts'
 import { isBy, keyLabel, parseNote } from '../core/note.ts'
-import { evaluatePolicy, type Policy } from '../core/policy.ts'
+import type { Policy } from '../core/policy.ts'
+import { evaluatePolicy } from '../core/quorum.ts'
 import { type CertificateReport, verifyCertificate } from '../verify/certificate.ts'
 import { formatCertificate, parseCertificate, parseReceipt, type TrailPart } from '../verify/files.ts'
 import type { GivenFile } from '../verify/receipt.ts'
@@ -178,7 +179,9 @@ export class LedgerClient {
     for (let from: number | undefined = 0; from !== undefined; ) {
       const more: TrailPart[] = await this.#trailParts(name, from)
       parts.push(...more)
-      from = nextMember(more)
+      // Asked for what comes next and given what was there before, one would ask for ever.
+      const next = nextMember(more)
+      from = next !== undefined && next > from ? next : undefined
     }
     const certificate = formatCertificate({ trail: name, parts })
     const report = verifyCertificate(certificate, policy, { now: Math.floor(this.now / 1000) })
@@ -273,27 +276,23 @@ function held<T>(field: string, read: () => T): T {
   }
 }
 
-/** A refusal by the node, under its own code where we know it. */
+/** A refusal by the node, under its own code where we know it. What else it says is shown on terminals: plain short texts and numbers alone. */
 function refusalOf(answer: Bytes, status: number): LianzhengError {
   try {
-    const problem = JSON.parse(new TextDecoder().decode(answer)) as {
-      code?: string
-      field?: string
-      offset?: number
-      expected?: string
-      at?: string | number
-    }
-    if (problem.code !== undefined && problem.code in CODES) {
-      const { field, offset, expected, at } = problem
-      return new LianzhengError(problem.code as Code, {
-        ...(field === undefined ? {} : { field }),
-        ...(offset === undefined ? {} : { offset }),
-        ...(expected === undefined ? {} : { expected }),
-        ...(at === undefined ? {} : { at })
-      })
+    const problem = JSON.parse(new TextDecoder().decode(answer)) as { [name: string]: unknown }
+    if (typeof problem.code === 'string' && Object.hasOwn(CODES, problem.code)) {
+      const place = ['field', 'offset', 'expected', 'at']
+        .filter((name) => isPlain(problem[name]))
+        .map((name) => [name, problem[name]])
+      return new LianzhengError(problem.code as Code, Object.fromEntries(place))
     }
   } catch {
     // Not a problem document: said below by its status.
   }
   return new LianzhengError(status >= 500 ? 'UNREACHABLE' : 'ANSWER_INVALID', { expected: `not HTTP status ${status}` })
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value === 'number') return true
+  return typeof value === 'string' && value.length <= 1_000 && !/\p{Cc}/u.test(value)
 }

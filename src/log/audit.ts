@@ -9,7 +9,8 @@ import { FatalError, LianzhengError } from '../core/errors.ts'
 import { HASH_SIZE, leafHash, trailKey } from '../core/hash.ts'
 import { decodePage } from '../core/map-page.ts'
 import { formatVkey, isBy, type Note, parseNote, parseVkey, type Vkey, verifyNoteSignature } from '../core/note.ts'
-import { CLASSES, evaluatePolicy, type Policy } from '../core/policy.ts'
+import { CLASSES, type Policy } from '../core/policy.ts'
+import { evaluatePolicy } from '../core/quorum.ts'
 import type { Seal } from '../core/seal.ts'
 import {
   classRange,

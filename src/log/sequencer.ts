@@ -111,6 +111,7 @@ export class Sequencer {
   /** Durable before the answer, one after another: each adds to what the one before has written. */
   #keepDisclosures(index: number, given: readonly Bytes[]): Promise<void> {
     const kept = this.#keeping.then(async () => {
+      if (this.#fatal !== undefined) throw this.#fatal
       const stored = this.#ledger.disclosures(index)
       const missing = given.filter((one) => !stored.some((known) => equalBytes(known, one)))
       if (missing.length === 0) return
@@ -175,10 +176,11 @@ export class Sequencer {
       error instanceof FatalError
         ? error
         : new FatalError(error instanceof LianzhengError ? error.code : 'INTERNAL', { cause: error })
-    this.#fatal = fatal
-    for (const { reject } of waiting) reject(fatal)
-    this.#refuseWaiting(fatal)
-    this.#options.onFatal(fatal)
+    const first = this.#fatal === undefined
+    this.#fatal ??= fatal
+    for (const { reject } of waiting) reject(this.#fatal)
+    this.#refuseWaiting(this.#fatal)
+    if (first) this.#options.onFatal(this.#fatal)
   }
 
   #refuseWaiting(fatal: FatalError): void {

@@ -74,7 +74,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         onFatal: options.onFatal
       })
       const reader = new Reader(recovered.ledger, keys.origin, () => sequencer.published)
-      await takeGenesis(sequencer, recovered.ledger, join(config.genesisDir, log.name), keys)
+      await takeGenesis(sequencer, recovered.ledger, join(config.genesisDir, log.name), { keys, waiting: config.limits.waiting })
       logs.set(log.name, { name: log.name, classes, keys, ledger: recovered.ledger, sequencer, reader })
     }
 
@@ -150,7 +150,12 @@ function makeDirectory(directory: string): void {
  * Genesis first, sealed on its own, then the registrations signed beforehand, in the order of their names. What the log has already is passed over,
  * so a first start that was cut off is finished by the next; a log that has genesis needs the folder no longer.
  */
-async function takeGenesis(sequencer: Sequencer, ledger: Ledger, directory: string, keys: LogKeys): Promise<void> {
+async function takeGenesis(
+  sequencer: Sequencer,
+  ledger: Ledger,
+  directory: string,
+  { keys, waiting }: { keys: LogKeys; waiting: number }
+): Promise<void> {
   const started = sequencer.head.size > 0
   let names: string[] = []
   try {
@@ -172,7 +177,9 @@ async function takeGenesis(sequencer: Sequencer, ledger: Ledger, directory: stri
     checkOwn(genesis, keys)
     await sequencer.submit(genesis, [])
   }
-  await Promise.all(missing.map((examined) => sequencer.submit(examined, [])))
+  // As many at a time as the log lets wait.
+  for (let at = 0; at < missing.length; at += waiting)
+    await Promise.all(missing.slice(at, at + waiting).map((examined) => sequencer.submit(examined, [])))
 }
 
 function readGenesis(file: string): ExaminedRecord {

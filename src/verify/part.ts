@@ -13,7 +13,8 @@ import { keyId } from '../core/keys.ts'
 import { checkAbsence, checkPresence } from '../core/map.ts'
 import { checkInclusion } from '../core/merkle.ts'
 import { parseNote } from '../core/note.ts'
-import { evaluatePolicy, type Policy, type PolicyResult } from '../core/policy.ts'
+import type { Policy } from '../core/policy.ts'
+import { evaluatePolicy, type PolicyResult } from '../core/quorum.ts'
 import {
   applyRegistry,
   GENESIS,

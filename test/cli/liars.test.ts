@@ -118,6 +118,12 @@ describe('a lie about what was submitted', () => {
       3
     ],
     [
+      'a refusal under a name that is no code',
+      () => (path, body) => (path.startsWith(records) ? { status: 403, body: '{"code":"constructor"}' } : body),
+      'ANSWER_INVALID',
+      3
+    ],
+    [
       'a refusal of its own making',
       () => (path, body) => (path.startsWith(records) ? { status: 403, body: '{"code":"KEY_REVOKED","field":"kid"}' } : body),
       'KEY_REVOKED',
@@ -178,6 +184,27 @@ describe('a lie about a trail', () => {
     })
     const report = await at.json<{ overall: string }>(at.trail, 1)
     expect([report.overall, existsSync(at.path('power.trail.json'))]).toEqual(['broken', true])
+  })
+
+  it('the same part again and again: asked for once more, and no more', async () => {
+    const at = desk()
+    let asked = 0
+    const part = (await network.ask(`${trails}${encodeURIComponent(POWER)}?from=0&limit=1`, { as: 'inspector' })).text
+    lie = (path, body) => {
+      if (!path.startsWith(trails)) return body
+      asked++
+      return part
+    }
+    expect((await at.json<{ overall: string }>(at.trail, 2)).overall).toBe('could-not-check')
+    expect(asked).toBe(2)
+  })
+
+  it('words that would move on a terminal are not shown', async () => {
+    const at = desk()
+    const body = JSON.stringify({ code: 'ACCESS_DENIED', field: '\u001b[2Jverified', expected: { a: 1 }, at: 7 })
+    lie = (path, honest) => (path.startsWith(trails) ? { status: 403, body } : honest)
+    const { err } = await at.run(at.trail)
+    expect(err).toBe('error ACCESS_DENIED: not entitled to read this (7)\n  → Ask the administrator of your institution\n')
   })
 
   it('a head nobody signed is not remembered, so it cannot make the truth look false', async () => {

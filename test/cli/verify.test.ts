@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { base64url, fromBase64, fromBase64url } from '../../src/core/bytes.ts'
 import { parseCheckpoint } from '../../src/core/checkpoint.ts'
@@ -458,6 +458,11 @@ describe('network init', () => {
     ]
     expect(readdirSync(`${place}/keys`).sort()).toEqual(people.map((name) => `${name}.key.json`))
     expect(await desk.json(['network', 'init', place], 2)).toMatchObject({ error: { code: 'FILE_EXISTS' } })
+    const secrets = people.map((name) => (JSON.parse(readFileSync(`${place}/keys/${name}.key.json`, 'utf8')) as { d: string }).d)
+    secrets.push(readFileSync(`${place}/seeds/court.seed`, 'utf8').trim())
+    expect(leaked(secrets)).toEqual([])
+    for (const file of ['seeds/court.seed', ...people.map((name) => `keys/${name}.key.json`)])
+      expect(statSync(`${place}/${file}`).mode & 0o777).toBe(0o600)
     rmSync(place, { recursive: true })
   })
 

@@ -17,7 +17,8 @@ import {
   TYPE_ED25519,
   TYPE_MLDSA44
 } from '../../src/core/note.ts'
-import { evaluatePolicy, freshness, type Policy, parsePolicy, provenTime, splitViewTolerance } from '../../src/core/policy.ts'
+import { type Policy, parsePolicy } from '../../src/core/policy.ts'
+import { evaluatePolicy, freshness, provenTime, splitViewTolerance } from '../../src/core/quorum.ts'
 import { exampleIn } from '../helpers/example.ts'
 
 const vector = (name: string) => readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8')

@@ -71,6 +71,8 @@ class Random {
 interface Item extends Pick<Draft, 'statement' | 'disclosures'> {
   /** The key may be revoked before it gets its place, and then it is refused. */
   doomed: boolean
+  /** Somebody else sends the statement first, without its disclosures. */
+  bareFirst?: boolean
 }
 
 /** Waves of statements: what is in one is sent at once, and the next only when all of it has been answered. */
@@ -80,7 +82,7 @@ type Plan = Item[][]
 function signer(random: Random): (written: Written, doomed?: boolean) => Item {
   return ({ record, by }, doomed = false) => {
     const { statement, disclosures } = draft(record, { aud: ORIGIN, author: by, iat: START / 1000, random: random.bytes })
-    return { statement, disclosures, doomed }
+    return { statement, disclosures, doomed, bareFirst: random.below(6) === 0 }
   }
 }
 
@@ -131,6 +133,7 @@ async function send(lab: Lab, store: LossyStore, plan: Plan, answered: Map<Item,
   for (const wave of plan) {
     const sent = wave.map(async (item) => {
       try {
+        if (item.bareFirst) lab.place({ ...item, disclosures: [] }).catch(() => {})
         const { index } = await lab.place(item)
         if (store.dead) return
         if ((answered.get(item) ?? index) !== index) throw new Error(`answered ${answered.get(item)} and then ${index}`)

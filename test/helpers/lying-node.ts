@@ -143,6 +143,8 @@ export class LyingNode {
   readonly entries: Bytes[] = []
   /** What the next seal's map is made of. */
   readonly trails: Trails = new Map()
+  /** Counts told in maps and files in place of the true ones. */
+  readonly counts = new Map<string, number>()
   readonly seals: SealMade[] = []
   readonly disclosures = new Map<number, Bytes[]>()
   readonly random: (length: number) => Bytes
@@ -265,12 +267,14 @@ export class LyingNode {
   seal(lie: SealLie = {}): number {
     const before = this.seals.at(-1)
     const index = this.entries.length
-    const trails = new Map([...this.trails].filter(([, members]) => members.length > 0))
+    const trails = new Map(
+      [...this.trails].filter(([, members]) => members.length > 0).map(([name, members]) => [name, [...members]])
+    )
     const pages = new Map<string, Bytes>()
     const source = (hash: Bytes) => pages.get(base64url(hash))
     const values = [...trails].map(([name, members]): [Bytes, Bytes] => [
       trailKey(name),
-      trailValue(members.length, rootOf(members))
+      trailValue(this.counts.get(name) ?? members.length, rootOf(members))
     ])
     const map = updateMap(EMPTY_HASH, values, source)
     for (const { hash, bytes } of map.pages) pages.set(base64url(hash), bytes)
@@ -381,7 +385,7 @@ export class LyingNode {
       checkpoint: this.note(size, options.times),
       seal: this.sealAt(this.seals.indexOf(head), size),
       proof: head.prove(name),
-      count: members.length,
+      count: this.counts.get(name) ?? members.length,
       ...(members.length === 0 ? {} : { root: rootOf(members) }),
       ...(partial
         ? { from, range: naiveNodes(leaves)(rangeNodes(from)), consistency: to === 0 ? [] : naiveConsistency(to, leaves) }
@@ -411,13 +415,19 @@ export class LyingNode {
     }
   }
 
+  /** Genesis, registrations and their approvals below `index`, and all changes of node keys with theirs. */
   authority(index: number, below: number): number[] {
     const indexes: number[] = []
+    const nodeChanges: Bytes[] = []
     for (let at = 0; at < below; at++) {
-      const { body } = this.statement(at)
+      const { body, leaf } = this.statement(at)
       const type = body.get('type')
+      if (type === 'registry.node') nodeChanges.push(leaf)
+      const [ref] = (body.get('refs') ?? []) as [Map<string, Bytes>?]
+      const approves = type === 'registry.approve' ? ref?.get('leaf') : undefined
+      const changes =
+        type === 'registry.node' || nodeChanges.some((change) => approves !== undefined && equalBytes(change, approves))
       const registers = type === 'registry.key' || (type === 'registry.approve' && body.has('kid'))
-      const changes = type === 'registry.node' || (type === 'registry.approve' && !body.has('kid'))
       if (at === 0 || (registers && at < index) || changes) indexes.push(at)
     }
     return indexes
@@ -428,7 +438,7 @@ export class LyingNode {
     const members = head.trails.get(name) ?? []
     return {
       kid: Uint8Array.from(Buffer.from(kid, 'base64url')),
-      count: members.length,
+      count: this.counts.get(name) ?? members.length,
       ...(members.length === 0 ? {} : { root: rootOf(members) }),
       proof: head.prove(name),
       entries: members.map(({ index }) => (authority.includes(index) ? { index } : { index, statement: this.entries[index]! }))

@@ -249,6 +249,58 @@ describe('the same statement again', () => {
   })
 })
 
+describe('disclosures that come after their statement', () => {
+  const bare = ({ statement }: Draft) => ({ statement, disclosures: [] })
+
+  test('are kept, durably, before the answer; those already there are not written again', async () => {
+    const { lab, store } = await openLab()
+    const item = fixDraft(lab)
+    const { index } = await lab.place(bare(item))
+    expect(lab.reader.disclosures(index)).toEqual([])
+    store.forget()
+    const [reached, held] = [gate(), gate()]
+    store.onWrite = async (write) => {
+      reached.open()
+      await held.passed
+      await write()
+    }
+    const again = lab.place(item)
+    await reached.passed
+    expect(await settled(again)).toBe(false)
+    held.open()
+    expect(await again).toEqual({ index, fresh: false })
+    expect(lab.reader.disclosures(index)).toEqual(item.disclosures)
+    await lab.place(item)
+    await lab.place({ statement: item.statement, disclosures: item.disclosures.slice(1) })
+    expect(store.writes.map(({ durable }) => durable)).toEqual([true])
+  })
+
+  test('from several at a time, with the statement and while it is on its way, none is lost', async () => {
+    const { lab } = await openLab()
+    const item = lab.draft(fix('many', { sealed: { name: 'a', source: 'b', purpose: 'c', device: 'd' } }), USERS.clerk)
+    const { statement, disclosures } = item
+    expect(disclosures.length).toBe(4)
+    const sent = [bare(item), ...disclosures.map((one) => ({ statement, disclosures: [one] }))].map((given) => lab.place(given))
+    const stopped = lab.sequencer.stop()
+    const placed = await Promise.all(sent)
+    await stopped
+    expect(new Set(placed.map(({ index }) => index)).size).toBe(1)
+    expect(lab.reader.disclosures(placed[0]!.index).map(hex).toSorted()).toEqual(disclosures.map(hex).toSorted())
+  })
+
+  test('that cannot be written stop the log, once, and nothing is written after', async () => {
+    const { lab, store } = await openLab()
+    const items = [fixDraft(lab, 'a'), fixDraft(lab, 'b')]
+    await Promise.all(items.map((item) => lab.place(bare(item))))
+    store.forget()
+    store.onWrite = () => Promise.reject(new LianzhengError('STORE_FAILED'))
+    expect(await outcomes(items.map((item) => lab.place(item)))).toEqual(['STORE_FAILED', 'STORE_FAILED'])
+    expect(store.writes.length).toBe(1)
+    expect(lab.fatal?.code).toBe('STORE_FAILED')
+    await expect(lab.submit(fix('c'), USERS.clerk)).rejects.toBe(lab.fatal)
+  })
+})
+
 describe('a cti used twice by one key', () => {
   test('later, and after a restart', async () => {
     const { lab, store } = await openLab()

@@ -23,6 +23,7 @@ describe('sample configurations', () => {
     await makeNetwork(directory, 7401)
     const made = readConfig(join(directory, 'court.yaml'))
     const sample = readConfig(join(samples, 'court.yaml'))
-    for (const member of ['name', 'listen', 'publicUrl', 'logs', 'batch', 'limits'] as const) expect(sample[member]).toEqual(made[member])
+    for (const member of ['name', 'listen', 'publicUrl', 'logs', 'batch', 'limits'] as const)
+      expect(sample[member]).toEqual(made[member])
   })
 })

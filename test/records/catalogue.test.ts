@@ -473,7 +473,7 @@ describe('onBehalfOf', () => {
  * a line that has to be changed means a new `v` instead.
  */
 const RELEASED: Record<string, string> = {
-'evidence.fix 1': '1c72245f4a9e7b4b',
+  'evidence.fix 1': '1c72245f4a9e7b4b',
   'evidence.list 1': '1dadfb4b350351bd',
   'evidence.receipt 1': '67b82c0f56b2b983',
   'evidence.attach 1': '1cd612ef4bd917eb',

@@ -5,9 +5,11 @@
  */
 import { describe, expect, test } from 'vitest'
 import { type Bytes, base64url, concat, u64 } from '../../src/core/bytes.ts'
+import { formatCheckpoint, parseCheckpoint } from '../../src/core/checkpoint.ts'
 import { encodeDisclosure } from '../../src/core/disclosure.ts'
 import { LianzhengError } from '../../src/core/errors.ts'
 import { leafHash } from '../../src/core/hash.ts'
+import { formatNote, parseNote, signNote } from '../../src/core/note.ts'
 import { type Policy, parsePolicy } from '../../src/core/policy.ts'
 import { RECORD_CONTENT, SEAL_CONTENT } from '../../src/core/statement.ts'
 import { verifyCertificate } from '../../src/verify/certificate.ts'
@@ -95,6 +97,67 @@ test('the honest twin verifies: receipts of every record, certificates of every 
   expect(judgedParts('power:粤01-R0009', [node.part('power:粤01-R0009')], node.policy)).toEqual(VERIFIED)
 })
 
+test.each([1, 2])('honest records of every kind of registry change verify on their own (control %i)', (control) => {
+  const other = user('other admin', ['administrator'], undefined, 'gz-discipline')
+  const node = LyingNode.start([], { control, administrators: [administrator(admin), administrator(other)] })
+  const agreed = (index: number, who?: User) => (control === 1 ? index : node.approve(index, other, who))
+  const second = user('second admin', ['administrator'])
+  agreed(node.register(second, admin, { mayGive: ['clerk', 'leader'] }), second)
+  agreed(node.register(clerk, second), clerk)
+  agreed(node.register(president, second), president)
+  node.seal()
+  const member = { name: 'notary', org: 'gz-notary', role: 'witness', vkey: cosignerVkey(WITNESS) }
+  for (const change of [
+    { type: 'registry.member', action: 'add', member },
+    { type: 'registry.member', action: 'remove', member },
+    { type: 'registry.policy', policy: 'quorum none\n' },
+    { type: 'registry.catalogue', catalogue: 2, catalogueDigest: base64url(new Uint8Array(32)) },
+    { type: 'registry.catalogue', catalogue: 3, catalogueDigest: base64url(new Uint8Array(32)) },
+    { type: 'registry.node', generation: 2, keys: { receipt: base64url(new Uint8Array(32)) } }
+  ])
+    agreed(node.add({ at: AT, ...change }, admin))
+  const head = { size: 1, root: base64url(new Uint8Array(32)) }
+  node.add({ type: 'ledger.recovery', at: AT, old: head, new: head, from: MIRROR, how: 'mirror' }, admin)
+  node.revoke(clerk)
+  node.revoke(second, { compromisedSince: node.now / 1000 + 1e6 }, second) // its own key: a revocation concerns what comes after it
+  node.seal()
+  for (const index of node.entries.keys()) {
+    if (node.seals.some((seal) => seal.index === index)) continue
+    // What the reader of a log shows: the signer's own chain and changes of node keys, not all the keys and changes spoken of.
+    const chain = signersChain(node, index)
+    expect([node.statement(index).body.get('type'), judged(node, node.receipt(index, { authority: chain }))]).toEqual([
+      node.statement(index).body.get('type'),
+      VERIFIED
+    ])
+  }
+  for (const trail of node.trails.keys())
+    expect([trail, judgedParts(trail, [node.part(trail)], node.policy)]).toEqual([trail, VERIFIED])
+  const keyTrail = `key:${base64url(kidOf(clerk))}`
+  const members = node.seals.at(-1)!.trails.get(keyTrail)!
+  const short = [...new Set(members.flatMap(({ index }) => signersChain(node, index)))].sort((a, b) => a - b)
+  expect(judgedParts(keyTrail, [node.part(keyTrail, { authority: short })], node.policy)).toEqual(VERIFIED)
+})
+
+/** Genesis, the registrations and approvals of whoever signed an entry, and of whoever signed those; and the changes of node keys. */
+function signersChain(node: LyingNode, index: number): number[] {
+  const indexes = new Set([0])
+  const follow = (at: number): void => {
+    const kid = base64url(node.statement(at).kid)
+    for (const { index: registered } of node.seals.at(-1)!.trails.get(`key:${kid}`) ?? []) {
+      const type = node.statement(registered).body.get('type')
+      if (registered >= at || indexes.has(registered) || type === 'registry.revoke') continue
+      indexes.add(registered)
+      follow(registered)
+    }
+  }
+  follow(index)
+  for (const at of node.authority(-1, node.seals.at(-1)!.index)) {
+    indexes.add(at)
+    follow(at)
+  }
+  return [...indexes].sort((a, b) => a - b)
+}
+
 describe('revoked keys', () => {
   /** The president, revoked, signs once more. */
   function revoked(more: { [name: string]: unknown } = {}) {
@@ -181,6 +244,59 @@ describe('revoked keys', () => {
     const other = LyingNode.start([president])
     keyTrailOf(receipt, president).entries[1] = { index: revocation, statement: other.entries[1]! }
     expect(judged(node, receipt)).toEqual(['keyTrails broken PROOF_INVALID'])
+  })
+
+  test('entries of a key trail: those in the chain of authority by index alone, the others with their statement', () => {
+    const { node, before } = revoked()
+    const receipt = node.receipt(before)
+    const { entries } = keyTrailOf(receipt, president)
+    expect(entries.map(({ statement }) => statement === undefined)).toEqual([true, false])
+    const given = (i: number, entry: (typeof entries)[0]) => {
+      const changed = node.receipt(before)
+      keyTrailOf(changed, president).entries[i] = entry
+      return judged(node, changed)
+    }
+    expect(given(0, { index: 1, statement: node.entries[1]! })).toEqual(['keyTrails broken PROOF_INVALID'])
+    expect(given(1, { index: entries[1]!.index })).toEqual(['keyTrails broken PROOF_INVALID'])
+  })
+
+  test('a count that is not that of the entries, though the map has it', () => {
+    const node = LyingNode.start([president])
+    const index = node.add(opinion(), president)
+    node.counts.set(`key:${base64url(kidOf(president))}`, 2).set(POWER, 2)
+    node.seal()
+    const receipt = node.receipt(index)
+    expect(keyTrailOf(receipt, president)).toMatchObject({ count: 2, entries: [{ index: 1 }] })
+    expect(judged(node, receipt)).toEqual(['keyTrails broken PROOF_INVALID'])
+    node.counts.delete(`key:${base64url(kidOf(president))}`)
+    node.add(opinion(), president)
+    node.counts.set(POWER, 3)
+    node.seal()
+    expect(judgedParts(POWER, [node.part(POWER)], node.policy)).toEqual(['trail broken PROOF_INVALID'])
+  })
+
+  test('an entry of a key trail at or above the seal', () => {
+    for (const index of [3, 4, 99]) {
+      const node = LyingNode.start([president])
+      const at = node.add(opinion(), president)
+      const name = `key:${base64url(kidOf(president))}`
+      const { statement } = new LyingNode().sign({ type: 'registry.revoke', at: AT, kid: name.slice(4), reason: 'left' }, admin)
+      node.trails.set(name, [...node.trails.get(name)!, { index: index + 1, leaf: leafHash(statement) }])
+      node.seal()
+      const receipt = node.receipt(at)
+      keyTrailOf(receipt, president).entries[1] = { index: index + 1, statement }
+      expect(judged(node, receipt)).toEqual(['keyTrails broken PROOF_INVALID'])
+    }
+  })
+
+  test('an entry of the chain of authority that the key trail does not have', () => {
+    const other = user('other admin', ['administrator'], undefined, 'gz-discipline')
+    const node = LyingNode.start([], { control: 2, administrators: [administrator(admin), administrator(other)] })
+    node.approve(node.register(president), other, president)
+    node.trails.get(`key:${base64url(kidOf(president))}`)!.pop()
+    const index = node.add(opinion(), president)
+    node.seal()
+    expect(judged(node, node.receipt(index))).toEqual(['keyTrails broken PROOF_INVALID'])
   })
 
   test('key trails left out, given twice, or of somebody else', () => {
@@ -640,6 +756,19 @@ describe('seals', () => {
     return { publicKey: statementKey.publicKey, sign: (message) => wrongKey.sign(message) }
   }
 
+  test('a height skipped where there would be room for the seal between', () => {
+    const build = (lie: SealLie) => {
+      const node = LyingNode.start([president])
+      for (let i = 0; i < 5; i++) node.add(opinion(), president)
+      node.seal(lie)
+      return judgedParts(POWER, [node.part(POWER, { seals: [0] })], node.policy)
+    }
+    expect(build({})).toEqual(VERIFIED)
+    expect(build({ height: 2 })).toEqual(['seal broken'])
+    expect(build({ prev: new Uint8Array(32).fill(7) })).toEqual(['seal broken'])
+    expect(build({ height: 2, prev: new Uint8Array(32).fill(7) })).toEqual(VERIFIED) // as if one lay between: nothing shown denies it
+  })
+
   test('a height that the entries below leave no room for', () => {
     const { node, index } = filed([president], opinion(), president)
     expect(judged(node, node.receipt(index))).toEqual(VERIFIED)
@@ -732,6 +861,10 @@ describe('seals', () => {
     expect(other.entries.length).toBe(size)
     expect(carrying(other.note(size))).toEqual(['seal broken CHECKPOINT_INVALID'])
     expect(carrying(new LyingNode('court.example/other').note(0))).toEqual(['seal broken CHECKPOINT_INVALID'])
+    // Signed by the log, with the root of the right tree and the size of another.
+    const root = formatCheckpoint({ origin: ORIGIN, size: size + 1, root: parseCheckpoint(parseNote(node.note(size)).text).root })
+    const misnamed = formatNote({ text: root, signatures: [signNote(root, ORIGIN, node.log)] })
+    expect(carrying(cosigned(misnamed, { [MIRROR]: START_SECONDS }))).toEqual(['seal broken CHECKPOINT_INVALID'])
     expect(carrying('no note')).toEqual(['seal broken NOTE_INVALID'])
     const note = node.note(size)
     expect(
