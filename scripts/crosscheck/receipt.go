@@ -168,6 +168,9 @@ func (p *proof) checkAuthor(authority, statement *step, st *statement, index int
 	if err := st.checkSignature(k.public); err != nil {
 		statement.check(fmt.Errorf("entry %d: %w", index, err))
 	}
+	if p.authority[index] == nil && checkRecord(st) == nil {
+		authority.check(p.reg.check(st, k, index))
+	}
 	if who := st.text("onBehalfOf"); who != "" {
 		statement.note("on behalf of %s", who)
 	}

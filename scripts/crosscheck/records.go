@@ -148,6 +148,7 @@ var fieldForms = map[string]func(any) bool{
 	"generation": isCount, "org": matches(sourceID), "operator": matches(sourceID), "roles": isTexts, "mayGive": isTexts,
 	"notBefore": isCount, "notAfter": isCount, "compromisedSince": isCount, "count": isCount, "of": isTexts, "fields": isTexts,
 
+	"evidence.fix.kind":           matches("E[1-8]"),
 	"evidence.fix.material":       matches("electronic-data|digitised-copy|object"),
 	"evidence.fix.files":          isFiles,
 	"evidence.list.items":         isItems(500, "evidence! sha256!"),

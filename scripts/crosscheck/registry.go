@@ -220,23 +220,38 @@ func (r *registry) genesis(s *statement) error {
 	return nil
 }
 
+// register takes a registration up; it comes into force with the change.
 func (r *registry) register(s *statement, by *registeredKey, c *change, index int64) error {
+	k, err := r.registration(s, by, index)
+	if err != nil {
+		return err
+	}
+	kid := keyID(k.public)
+	r.keys[kid] = k
+	c.kid = kid[:]
+	c.effect = func(at int64) { k.inForce = at }
+	return nil
+}
+
+// registration checks a registry.key and gives the key it asks for.
+func (r *registry) registration(s *statement, by *registeredKey, index int64) (*registeredKey, error) {
 	public := s.body["key"].([]byte)
 	if err := admissibleKey(public); err != nil {
-		return fmt.Errorf("entry %d: %w", index, err)
+		return nil, fmt.Errorf("entry %d: %w", index, err)
 	}
 	roles, _ := texts(s.body["roles"])
 	mayGive, _ := texts(s.body["mayGive"])
 	among := func(role string) bool { return slices.Contains(by.mayGive, role) }
-	kid := keyID(public)
 	switch {
-	case r.keys[kid] != nil:
-		return fmt.Errorf("entry %d: the key is registered already", index)
+	case r.keys[keyID(public)] != nil:
+		return nil, fmt.Errorf("entry %d: the key is registered already", index)
 	case s.text("org") != by.org:
-		return fmt.Errorf("entry %d: key of another organisation", index)
+		return nil, fmt.Errorf("entry %d: key of another organisation", index)
 	case len(roles) == 0 || slices.ContainsFunc(roles, func(x string) bool { return !among(x) }) ||
 		slices.ContainsFunc(mayGive, func(x string) bool { return !among(x) }):
-		return fmt.Errorf("entry %d: gives roles that the administrator may not give", index)
+		return nil, fmt.Errorf("entry %d: gives roles that the administrator may not give", index)
+	case s.body["mayGive"] != nil && !slices.Contains(roles, "administrator"):
+		return nil, fmt.Errorf("entry %d: mayGive for a key that is no administrator's", index)
 	}
 	k := &registeredKey{public: public, org: by.org, staff: s.text("staff"), roles: roles, mayGive: mayGive, until: maxInt53 / 1000,
 		index: index, inForce: -1, revoked: -1}
@@ -246,9 +261,27 @@ func (r *registry) register(s *statement, by *registeredKey, c *change, index in
 	if until, there := s.body["notAfter"].(int64); there {
 		k.until, k.bounded = until, true
 	}
-	r.keys[kid] = k
-	c.kid = kid[:]
-	c.effect = func(at int64) { k.inForce = at }
+	if k.notBefore > k.until {
+		return nil, fmt.Errorf("entry %d: notBefore after notAfter", index)
+	}
+	return k, nil
+}
+
+// check holds a change that stands outside the authority chain to the rules, as far as the chain shows what it is about.
+func (r *registry) check(s *statement, by *registeredKey, index int64) error {
+	switch s.typ {
+	case "registry.key":
+		_, err := r.registration(s, by, index)
+		return err
+	case "registry.revoke":
+		var kid hash
+		copy(kid[:], s.body["kid"].([]byte))
+		if k := r.keys[kid]; k != nil && k.org != by.org {
+			return fmt.Errorf("entry %d: revokes a key of another organisation", index)
+		}
+	case "registry.node":
+		return r.changeNode(s, &change{})
+	}
 	return nil
 }
 

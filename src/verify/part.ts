@@ -5,30 +5,21 @@
  * Nothing here trusts the node that made the file: times come from seals the checkpoint includes, keys from the authority chain under
  * genesis, revocations from key trails under a map that mirrors have re-derived.
  */
-import { type Bytes, base64url, concat, equalBytes, hex } from '../core/bytes.ts'
+import { type Bytes, base64url, concat, equalBytes } from '../core/bytes.ts'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { leafHash, nodeHash, trailKey, trailValue } from '../core/hash.ts'
-import { keyId } from '../core/keys.ts'
+import { leafHash, trailKey, trailValue } from '../core/hash.ts'
 import { checkAbsence, checkPresence } from '../core/map.ts'
 import { checkInclusion } from '../core/merkle.ts'
 import { parseNote } from '../core/note.ts'
 import type { Policy } from '../core/policy.ts'
 import { evaluatePolicy, type PolicyResult } from '../core/quorum.ts'
-import {
-  applyRegistry,
-  GENESIS,
-  isRegistryType,
-  type KeyState,
-  MemoryRegistry,
-  nodeKeysAt,
-  type TimeBounds
-} from '../core/registry.ts'
-import { decodeSeal, type Seal } from '../core/seal.ts'
-import { decodeStatement, type Statement, verifyStatement } from '../core/statement.ts'
-import { trailRoot } from '../core/trail.ts'
+import { applyRegistry, GENESIS, isRegistryType, type KeyState, MemoryRegistry } from '../core/registry.ts'
+import { decodeStatement, verifyStatement } from '../core/statement.ts'
 import { admit, admitSigner, type Examined, type ExaminedRecord, examine, MAX_AHEAD } from './admit.ts'
 import type { KeyTrail, ProvenEntry, SealEntry } from './files.ts'
+import { KeyTrails } from './key-trails.ts'
+import { type Includes, type KnownSeal, SealChain } from './seals.ts'
 import type { StepName, Steps } from './verdict.ts'
 
 export interface PartInput {
@@ -42,35 +33,23 @@ export interface PartInput {
   keyTrails: readonly KeyTrail[]
 }
 
-export interface KnownSeal extends Seal {
-  index: number
-  leaf: Bytes
-  statement: Statement
-}
-
-interface Revocation {
-  index: number
-  compromisedSince: number | undefined
-}
-
 /** Registry entries that may stand above the statement: they count for seals alone (formats.md §9). */
 const NODE_CHANGES: readonly string[] = ['registry.node', 'registry.approve', 'registry.key']
 
 export class Part {
   readonly checkpoint: Checkpoint | undefined
   readonly policyResult: PolicyResult | undefined
-  /** Verified or not, by index; the last is the checkpoint's own. */
-  readonly seals: KnownSeal[] = []
   readonly registry = new MemoryRegistry()
   readonly #input: PartInput
   readonly #policy: Policy
   readonly #steps: Steps
   readonly #examined = new Map<number, ExaminedRecord>()
-  readonly #revocations = new Map<string, Revocation[] | undefined>()
   /** Leaf hashes shown, by index. */
   readonly #leaves = new Map<number, Bytes>()
   /** Index by key id and cti, of records checked. */
   readonly #ctis = new Map<string, number>()
+  #seals: SealChain | undefined
+  #keyTrails: KeyTrails | undefined
   #genesisIat = 0
 
   /** `lowest`: index of the first statement shown; registry entries above it count for seals alone. Reports into `steps`. */
@@ -90,18 +69,43 @@ export class Part {
         steps.unchecked(step, '链头不能读取', 'the checkpoint cannot be read')
       return
     }
-    this.#readSeals(this.checkpoint)
+    const includes: Includes = (...given) => this.includes(...given)
+    this.#seals = new SealChain(input.origin, this.checkpoint, input.seal, input.seals, policy, includes, steps)
     this.#replayAuthority(this.checkpoint, lowest)
-    this.#checkSeals()
-    this.#checkKeyTrails()
+    this.#seals.checkSigners(this.registry.meta)
+    if (input.keyTrails.length > 0) this.requireMirrors('keyTrails')
+    this.#keyTrails = new KeyTrails(
+      input.keyTrails,
+      {
+        origin: input.origin,
+        size: this.checkpoint.size,
+        authority: input.authority,
+        examined: this.#examined,
+        registry: this.registry,
+        fits: (index, leaf) => this.fits(index, leaf),
+        inMap: (...given) => this.inMap(...given),
+        enteredBy: (index) => this.sealAfter(index)?.time
+      },
+      steps
+    )
+    for (const [index, { statement }] of this.#examined) this.#keyTrails.require(statement.kid, index)
   }
 
   /** Have the mirrors that the policy asks for cosigned? Undefined where the policy says nothing of them. */
   get mirrors(): boolean | undefined {
     return this.policyResult?.mirrors
   }
+  /** The checkpoint's own. */
   get seal(): KnownSeal | undefined {
-    return this.seals.at(-1)
+    return this.#seals?.last
+  }
+  /** Does the chain prove that no seal lies between these two? */
+  adjacent(below: number, above: number): boolean {
+    return this.#seals?.adjacent(below, above) === true
+  }
+  /** The first seal shown above an index: the statement there entered no later. */
+  sealAfter(index: number): KnownSeal | undefined {
+    return this.#seals?.after(index)
   }
 
   #openCheckpoint(now: number | undefined): { checkpoint: Checkpoint; result: PolicyResult } | undefined {
@@ -170,96 +174,6 @@ export class Part {
     return known === undefined || equalBytes(known, leaf)
   }
 
-  #readSeals(checkpoint: Checkpoint): void {
-    const given = [...this.#input.seals, this.#input.seal]
-    for (const entry of given) {
-      try {
-        const statement = decodeStatement(entry.statement)
-        const seal = decodeSeal(statement)
-        const included = this.includes('seal', entry.index, entry.statement, entry.inclusion, 'seal')
-        if (statement.aud !== this.#input.origin)
-          throw new LianzhengError('WRONG_LOG', { field: 'seal.aud', expected: this.#input.origin })
-        if (seal.size !== entry.index)
-          throw new LianzhengError('STATEMENT_FORM', { field: 'seal.size', expected: String(entry.index) })
-        if (included) this.#checkSealNote(entry, statement.leaf)
-        this.seals.push({ ...seal, index: entry.index, leaf: statement.leaf, statement })
-      } catch (error) {
-        this.#steps.error('seal', error)
-      }
-    }
-    const last = this.seals.at(-1)
-    if (last === undefined || last.index !== checkpoint.size - 1 || this.#input.seal.index !== last.index)
-      this.#steps.broken(
-        'seal',
-        '链头的最后一条不是所示的封印',
-        'the last leaf of the checkpoint is not the seal shown',
-        'STATEMENT_FORM'
-      )
-    this.seals.sort((a, b) => a.index - b.index)
-    for (const [i, seal] of this.seals.entries()) {
-      const before = this.seals[i - 1] ?? BEFORE_ALL
-      if (before.index === seal.index) {
-        if (!equalBytes(before.leaf, seal.leaf))
-          this.#steps.broken('seal', `第 ${seal.index} 条有两个封印`, `two seals at index ${seal.index}`)
-      } else if (
-        seal.height <= before.height ||
-        seal.time <= before.time ||
-        2 * (seal.height - before.height) > seal.index - before.index || // No seal without a record (formats.md §6).
-        seal.trails < before.trails ||
-        (seal.height === before.height + 1) !== equalBytes(seal.prev, before.leaf)
-      ) {
-        this.#steps.broken('seal', `封印链在第 ${seal.index} 条断开`, `the chain of seals breaks at index ${seal.index}`)
-      }
-    }
-  }
-
-  /** A note carried with a seal must be of the tree that the seal ends; that tree's root is in the inclusion proof. */
-  #checkSealNote(entry: SealEntry, leaf: Bytes): void {
-    if (entry.checkpoint === undefined) return
-    const note = parseNote(entry.checkpoint)
-    const own = parseCheckpoint(note.text)
-    const root = rootEndingAt(entry.index, leaf, entry.inclusion, this.checkpoint!.size)
-    const result = evaluatePolicy(this.#policy, note, own)
-    if (
-      own.origin !== this.#input.origin ||
-      own.size !== entry.index + 1 ||
-      root === undefined ||
-      !equalBytes(own.root, root) ||
-      result.log === 'broken'
-    )
-      throw new LianzhengError('CHECKPOINT_INVALID', {
-        field: 'seal.checkpoint',
-        expected: `a note whose last leaf is ${entry.index}`
-      })
-  }
-
-  /** Bounds on the time of the last seal before an index, from genesis and the seals shown. */
-  timeAt(index: number): TimeBounds {
-    let below: KnownSeal | undefined
-    let above: KnownSeal | undefined
-    for (const seal of this.seals) {
-      if (seal.index < index) below = seal
-      else if (seal.index > index && above === undefined) above = seal
-    }
-    const adjacent = above !== undefined && (below === undefined ? above.height === 0 : equalBytes(above.prev, below.leaf))
-    const min = below?.time ?? this.#genesisIat * 1000
-    if (adjacent) return { min, max: min }
-    // Genesis may have been signed by a clock ahead of the seals' (formats.md §3).
-    return { min: below?.time ?? min - MAX_AHEAD * 1000, max: above?.time ?? Number.MAX_SAFE_INTEGER }
-  }
-
-  /** Does the chain prove that no seal lies between these two? */
-  adjacent(below: number, above: number): boolean {
-    const first = this.seals.find(({ index }) => index === below)
-    const next = this.seals.find(({ index }) => index === above)
-    return first !== undefined && next !== undefined && equalBytes(next.prev, first.leaf)
-  }
-
-  /** The first seal shown above an index: the statement there entered no later. */
-  sealAfter(index: number): KnownSeal | undefined {
-    return this.seals.find((seal) => seal.index > index)
-  }
-
   #position(index: number) {
     const after = this.sealAfter(index)
     return {
@@ -267,7 +181,7 @@ export class Part {
       classes: this.#policy.rests.get(this.#input.origin)?.classes ?? CLASSES_UNKNOWN,
       registry: this.registry,
       index,
-      time: this.timeAt(index),
+      time: this.#seals!.timeAt(index, this.#genesisIat),
       latestIat: after === undefined ? Number.MAX_SAFE_INTEGER : Math.floor(after.time / 1000) + MAX_AHEAD,
       ctiUsed: (kid: Bytes, cti: Bytes) => this.#ctiUsed(kid, cti, index)
     }
@@ -326,37 +240,6 @@ export class Part {
     else steps.good('authority')
   }
 
-  #checkSeals(): void {
-    const steps = this.#steps
-    const meta = this.registry.meta
-    if (meta === undefined)
-      return steps.unchecked('seal', '没有创世记录，无法核对封印密钥', 'without genesis the key of the seals is unknown')
-    for (const { index, statement } of this.seals) {
-      if (statement.iss !== meta.operator)
-        steps.broken(
-          'seal',
-          `封印不是运行机构所签（第 ${index} 条）`,
-          `seal not by the operator (index ${index})`,
-          'ORGANISATION_MISMATCH'
-        )
-      if (!meta.nodeKeys.some(({ keys }) => equalBytes(statement.kid, keyId(keys.statement))))
-        steps.unchecked(
-          'seal',
-          `第 ${index} 条封印的密钥未见登记`,
-          `the key of the seal at index ${index} is none that is shown`,
-          'KEY_NOT_REGISTERED'
-        )
-      else if (!verifyStatement(statement, nodeKeysAt(meta, index).statement))
-        steps.broken(
-          'seal',
-          `封印签名不成立（第 ${index} 条）`,
-          `signature of the seal does not verify (index ${index})`,
-          'SIGNATURE_INVALID'
-        )
-    }
-    steps.good('seal')
-  }
-
   /** What rests on the map rests on mirrors: without them it could not be checked. */
   requireMirrors(step: StepName): void {
     if (this.mirrors === undefined)
@@ -372,90 +255,6 @@ export class Part {
     return count === 0 || root === undefined
       ? checkAbsence(map, trailKey(name), proof)
       : checkPresence(map, trailKey(name), trailValue(count, root), proof)
-  }
-
-  #checkKeyTrails(): void {
-    const steps = this.#steps
-    if (this.#input.keyTrails.length > 0) this.requireMirrors('keyTrails')
-    for (const trail of this.#input.keyTrails) {
-      const kid = base64url(trail.kid)
-      if (this.#revocations.has(kid)) {
-        steps.broken('keyTrails', `密钥轨迹重复：${kid}`, `key trail given twice: ${kid}`)
-        continue
-      }
-      this.#revocations.set(kid, undefined)
-      try {
-        this.#revocations.set(kid, this.#readKeyTrail(trail, `key:${kid}`))
-        steps.good('keyTrails')
-      } catch (error) {
-        steps.error('keyTrails', error, `key:${kid} `, `key:${kid} `)
-      }
-    }
-    for (const [index, { statement }] of this.#examined) this.#requireKeyTrail(statement.kid, index)
-  }
-
-  #readKeyTrail(trail: KeyTrail, name: string): Revocation[] {
-    const refuse = (field: string, expected: string) => new LianzhengError('PROOF_INVALID', { field, expected })
-    if (trail.entries.length !== trail.count) throw refuse('count', `${trail.entries.length} entries`)
-    const authority = new Map(this.#input.authority.map(({ index, statement }) => [index, statement]))
-    const members: { index: number; leaf: Bytes }[] = []
-    const revocations: Revocation[] = []
-    let registered: number | undefined
-    for (const { index, statement: given } of trail.entries) {
-      const known = authority.get(index)
-      if ((given === undefined) === (known === undefined))
-        throw refuse(`entries[${members.length}].statement`, 'a statement where `authority` has none')
-      if (index >= this.checkpoint!.size - 1 || index <= (members.at(-1)?.index ?? -1))
-        throw refuse(`entries[${members.length}].index`, 'increasing indexes below the seal')
-      const examined: Examined = this.#examined.get(index) ?? examine(given ?? known!)
-      if (examined.kind === 'seal' || !examined.statement.trails.includes(name) || examined.statement.aud !== this.#input.origin)
-        throw refuse(`entries[${members.length}]`, `an entry of ${name}`)
-      if (!this.fits(index, examined.statement.leaf)) throw refuse(`entries[${members.length}]`, `the entry at index ${index}`)
-      members.push({ index, leaf: examined.statement.leaf })
-      if (examined.type.type === 'registry.key') registered ??= index
-      if (examined.type.type === 'registry.revoke' && equalBytes(examined.body.kid as Bytes, trail.kid))
-        revocations.push({ index, compromisedSince: examined.body.compromisedSince as number | undefined })
-    }
-    for (const [index, { statement }] of this.#examined)
-      if (statement.trails.includes(name) && !members.some((member) => member.index === index))
-        throw refuse('entries', `the entry at index ${index}`)
-    if (trail.count > 0 && !equalBytes(trailRoot(members), trail.root!)) throw refuse('root', hex(trailRoot(members)))
-    if (!this.inMap(name, trail.count, trail.root, trail.proof))
-      throw refuse('proof', trail.count === 0 ? 'a proof that the trail is empty' : 'a proof of the trail under the seal')
-    const key = this.registry.key(trail.kid)
-    const genesis = key !== undefined && key.registered === 0
-    if (key === undefined || registered !== (genesis ? undefined : key.registered))
-      throw new LianzhengError('KEY_ALREADY_REGISTERED', {
-        field: 'entries',
-        expected: 'the registration in `authority`, first and alone'
-      })
-    return revocations
-  }
-
-  /** The signer of the entry at `index` needs its whole key trail: a revocation below the index breaks, a compromise reaching back leaves open. */
-  #requireKeyTrail(kid: Bytes, index: number): void {
-    const steps = this.#steps
-    const name = base64url(kid)
-    if (!this.#revocations.has(name))
-      return steps.unchecked('keyTrails', `缺少密钥轨迹 key:${name}`, `key trail missing: key:${name}`)
-    const revocations = this.#revocations.get(name)
-    if (revocations === undefined) return
-    const entered = this.sealAfter(index)?.time
-    for (const { index: revoked, compromisedSince } of revocations) {
-      if (revoked < index)
-        steps.broken(
-          'keyTrails',
-          `密钥在第 ${revoked} 条已吊销，却签署了第 ${index} 条`,
-          `the key was revoked at index ${revoked} and signed index ${index}`,
-          'KEY_REVOKED'
-        )
-      else if (compromisedSince !== undefined && (entered === undefined || entered >= compromisedSince * 1000))
-        steps.unchecked(
-          'keyTrails',
-          `密钥在第 ${index} 条进入账本时可能已经失密`,
-          `the key may have been compromised when index ${index} entered`
-        )
-    }
   }
 
   /** Checks one record at its index: signature, signer and roles as `statement`, body and trails as `schema`. Undefined where it cannot be read. */
@@ -492,7 +291,7 @@ export class Part {
           `${at[1]}cannot tell whether the key was within its dates`
         )
       if (!verifyStatement(examined.statement, key.key)) throw new LianzhengError('SIGNATURE_INVALID')
-      this.#requireKeyTrail(examined.statement.kid, index)
+      this.#keyTrails!.require(examined.statement.kid, index)
       steps.good('statement')
       return { record: examined, key }
     } catch (error) {
@@ -551,33 +350,7 @@ export class Part {
   }
 }
 
-/** Stands before every chain of seals: no seal without a record, and genesis has a trail (formats.md §6). */
-const BEFORE_ALL = { index: -1, leaf: new Uint8Array(32), height: -1, time: -1, trails: 1 }
-
 /** Without a policy line the classes a log holds are unknown; the steps that need them are could-not-check on their own. */
 const CLASSES_UNKNOWN: readonly string[] = ['party', 'internal', 'personnel', 'public', 'lead', 'commutation']
 
 const SCHEMA_CODE = /^(?:TYPE_|FIELD_|TRAILS_MISMATCH|CLASSIFIED|RECORD_FORM|CONTENT_TYPE_MISMATCH)/
-
-/**
- * Root of the tree that ends with `leaf` at `index`, out of its inclusion proof in a larger tree: the siblings on the left are the complete
- * subtrees of [0, index). Undefined where the proof does not have that shape.
- */
-function rootEndingAt(index: number, leaf: Bytes, proof: readonly Bytes[], size: number): Bytes | undefined {
-  let fn = index
-  let sn = size - 1
-  let hash = leaf
-  for (const sibling of proof) {
-    if (sn === 0) return undefined
-    if (fn % 2 === 1 || fn === sn) {
-      hash = nodeHash(sibling, hash)
-      while (fn % 2 === 0 && fn !== 0) {
-        fn /= 2
-        sn = Math.floor(sn / 2)
-      }
-    }
-    fn = Math.floor(fn / 2)
-    sn = Math.floor(sn / 2)
-  }
-  return sn === 0 ? hash : undefined
-}

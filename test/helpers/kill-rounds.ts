@@ -13,7 +13,7 @@ export interface KillOptions {
   rounds: number
   seed: string
   perSecond: number
-  /** Milliseconds of load before the kill: drawn from [least, most). */
+  /** Milliseconds from the first answer to the kill: drawn from [least, most). */
   load: readonly [least: number, most: number]
   /** Older records read back in each round, drawn at random; all of them without it. What the last round sent is always read back, and after the last round everything. */
   sample?: number
@@ -24,7 +24,7 @@ export interface KillOptions {
 
 export interface Round {
   round: number
-  /** Milliseconds of load before the kill. */
+  /** Milliseconds from the first answer to the kill. */
   killedAfter: number
   sent: number
   answered: number
@@ -59,8 +59,9 @@ export async function killRounds(options: KillOptions): Promise<KillTotals> {
       const first = load.entries.length
       const killedAfter = dice.between(...options.load)
       let inFlight = 0
-      const killed = pause(killedAfter).then(() => {
-        inFlight = load.inFlight
+      const killed = load.firstAnswer().then(async () => {
+        await pause(killedAfter)
+        inFlight = load.underway.size
         return node.kill()
       })
       await load.run(perSecond, killed)

@@ -55,6 +55,13 @@ export interface Entry {
   index: number | undefined
 }
 
+/** One HTTP request of the load. */
+export interface Sent {
+  /** The kernel has all of it: the node can read it. */
+  handedOver: boolean
+  outcome: Outcome | undefined
+}
+
 /** How one request ended. */
 export type Outcome = { status: number; text: string | undefined } | { failed: NodeJS.ErrnoException }
 
@@ -78,13 +85,15 @@ export class Load {
   readonly entries: Entry[] = []
   /** How requests ended: by status, `cut` for an answer cut off after its status line, or by the connection's error. */
   readonly outcomes = new Map<string, number>()
-  inFlight = 0
+  /** Requests that have not ended. */
+  readonly underway = new Set<Sent>()
   readonly #url: string
   readonly #policy: Policy
   readonly #dice: Dice
   readonly #people: ReadonlyMap<Name, Person>
   readonly #byPlace = new Map<string, string>()
   readonly #opinions: string[] = []
+  #answered = () => {}
 
   private constructor(url: string, policy: Policy, dice: Dice, people: ReadonlyMap<Name, Person>) {
     this.#url = url
@@ -204,10 +213,11 @@ export class Load {
       disclosures: disclosures.map(base64url)
     }))
     const reply = single && this.#dice.chance(2) ? 'receipt' : 'index'
-    this.inFlight++
-    const outcome = await post(`${this.#url}/api/v1/records?reply=${reply}`, JSON.stringify(single ? body[0] : body), agent)
-    this.inFlight--
-    this.#book(entries, outcome)
+    const sent: Sent = { handedOver: false, outcome: undefined }
+    this.underway.add(sent)
+    sent.outcome = await post(`${this.#url}/api/v1/records?reply=${reply}`, JSON.stringify(single ? body[0] : body), agent, sent)
+    this.underway.delete(sent)
+    this.#book(entries, sent.outcome)
   }
 
   #book(entries: readonly Entry[], outcome: Outcome): void {
@@ -233,6 +243,13 @@ export class Load {
     }
   }
 
+  /** Resolves when the next record is answered. */
+  firstAnswer(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#answered = resolve
+    })
+  }
+
   #place(entry: Entry, { log, index, leaf, status }: Place): void {
     const answer = `${log} #${index} (${status}) for ${leaf}`
     if (log !== entry.log || leaf !== entry.leaf) throw new Error(`${answer} answers ${entry.leaf}`)
@@ -242,6 +259,7 @@ export class Load {
     this.#byPlace.set(`${log} ${index}`, leaf)
     entry.promised = true
     entry.index = index
+    this.#answered()
   }
 
   /** Sends again what was never answered, twice at a time. Gives them, and how many of them the node had already. */
@@ -290,10 +308,10 @@ function wrongIn(text: string, entry: Entry, policy: Policy): string | undefined
 }
 
 /** A request that always ends: with a status, with the connection's error, or with `HUNG`. */
-function post(url: string, body: string, agent: Agent): Promise<Outcome> {
+function post(url: string, body: string, agent: Agent, state: Sent): Promise<Outcome> {
   return new Promise((resolve) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
+    const asked = request(url, { method: 'POST', agent, headers }, (response) => {
       const chunks: Buffer[] = []
       const end = (text: string | undefined) => {
         clearTimeout(timer)
@@ -303,12 +321,15 @@ function post(url: string, body: string, agent: Agent): Promise<Outcome> {
       response.on('end', () => end(Buffer.concat(chunks).toString('utf8')))
       response.on('error', () => end(undefined))
     })
-    const timer = setTimeout(() => sent.destroy(Object.assign(new Error('no answer'), { code: 'HUNG' })), HUNG)
-    sent.on('error', (failed) => {
+    const timer = setTimeout(() => asked.destroy(Object.assign(new Error('no answer'), { code: 'HUNG' })), HUNG)
+    asked.on('finish', () => {
+      state.handedOver = true
+    })
+    asked.on('error', (failed) => {
       clearTimeout(timer)
       resolve({ failed })
     })
-    sent.end(body)
+    asked.end(body)
   })
 }
 
