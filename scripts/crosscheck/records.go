@@ -162,7 +162,10 @@ var fieldForms = map[string]func(any) bool{
 	"recusal.disclosed.status":    matches("must-recuse|related"),
 	"conflict.check.result":       matches("none|hit"),
 	"registry.member.action":      matches("add|remove"),
-	"source.tally.source":         matches(sourceID), "coverage.statement.source": matches(sourceID),
+	"registry.member.member":      isMember,
+	"registry.policy.policy":      isText, "ledger.genesis.policy": isText,
+	"ledger.recovery.old": isHead, "ledger.recovery.new": isHead, "ledger.genesis.predecessor": isMap("origin! size! root!"),
+	"source.tally.source": matches(sourceID), "coverage.statement.source": matches(sourceID),
 	"feed.gap.source": matches(sourceID), "inspect.sync.source": matches(sourceID), "inspect.sync.log": matches(originName.String()),
 }
 
@@ -173,6 +176,23 @@ func matches(expr string) func(any) bool {
 
 func isBytes(n int) func(any) bool {
 	return func(v any) bool { b, ok := v.([]byte); return ok && len(b) == n }
+}
+
+func isText(v any) bool { s, ok := v.(string); return ok && s != "" }
+
+func isMap(names string) func(any) bool {
+	return func(v any) bool { m, ok := v.(map[any]any); return ok && checkNames(m, names) == nil }
+}
+
+func isHead(v any) bool {
+	m, _ := v.(map[any]any)
+	return isMap("size! root!")(v) && isCount(m["size"]) && isBytes(32)(m["root"])
+}
+
+func isMember(v any) bool {
+	m, _ := v.(map[any]any)
+	return isMap("name! org! role! vkey! vkey-mldsa44")(v) && isText(m["name"]) && isText(m["vkey"]) && matches(sourceID)(m["org"]) &&
+		matches("witness|mirror")(m["role"])
 }
 
 func isCount(v any) bool { n, ok := v.(int64); return ok && n >= 0 }

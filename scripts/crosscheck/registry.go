@@ -182,8 +182,7 @@ func (r *registry) genesis(s *statement) error {
 		return fmt.Errorf("genesis: keys: %w", err)
 	}
 	for _, item := range members {
-		m, ok := item.(map[any]any)
-		if !ok || checkNames(m, "name! org! role! vkey! vkey-mldsa44") != nil || m["role"] != "witness" && m["role"] != "mirror" {
+		if !isMember(item) {
 			return fmt.Errorf("genesis: a member is malformed")
 		}
 	}

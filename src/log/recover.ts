@@ -27,10 +27,13 @@ export interface Recovered {
   garbage: { height: number; hashes: Bytes[] }[]
 }
 
-/** Throws FatalError: `STORE_FOREIGN`, `STORE_VERSION`, `STORE_DISAGREES` or `STORE_CORRUPT`. */
-export async function recover(store: Store, keys: LogKeys): Promise<Recovered> {
+/**
+ * `remembered`: a head this log signed, kept outside the store. Throws FatalError: `STORE_FOREIGN`, `STORE_VERSION`, `STORE_DISAGREES` or
+ * `STORE_CORRUPT`.
+ */
+export async function recover(store: Store, keys: LogKeys, remembered?: string): Promise<Recovered> {
   try {
-    return await open(new Ledger(store), keys)
+    return await open(new Ledger(store), keys, remembered)
   } catch (error) {
     if (error instanceof FatalError) throw error
     if (error instanceof LianzhengError) throw new FatalError(error.code, { ...error.detail, cause: error })
@@ -39,16 +42,22 @@ export async function recover(store: Store, keys: LogKeys): Promise<Recovered> {
   }
 }
 
-async function open(ledger: Ledger, keys: LogKeys): Promise<Recovered> {
+async function open(ledger: Ledger, keys: LogKeys, remembered: string | undefined): Promise<Recovered> {
   const format = ledger.format()
   if (format === undefined) {
     for await (const _ of ledger.store.range({ gte: new Uint8Array(0), lt: Uint8Array.of(255), limit: 1 }))
       throw new FatalError('STORE_CORRUPT', { field: 'm format' })
+    if (remembered !== undefined)
+      throw new FatalError('STORE_DISAGREES', {
+        field: 'm head',
+        expected: 'the head that this log has signed; the store is empty'
+      })
     return { ledger, head: ledger.readHead(), published: undefined, garbage: [] }
   }
   if (format.origin !== keys.origin) throw new FatalError('STORE_FOREIGN', { expected: keys.origin })
   const head = ledger.readHead()
   checkHead(ledger, head, keys)
+  if (remembered !== undefined) checkSignedHead(remembered, head, keys, ledger)
 
   // The note is written after the batch it speaks of, without a sync of its own: after a crash it may lag, and is made again from the head.
   const stored = ledger.note()

@@ -20,6 +20,7 @@ import { openLevel } from '../store/level.ts'
 import type { Store } from '../store/store.ts'
 import { type ExaminedRecord, examine } from '../verify/admit.ts'
 import type { NodeConfig } from './config.ts'
+import { readHeadFile, writeHeadFile } from './head-file.ts'
 import { keysOfLog, readSeed } from './keys.ts'
 import { nativeVerifier, useNative } from './native.ts'
 import { VERSION } from './version.ts'
@@ -61,7 +62,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       makeDirectory(directory)
       const store = await openLevel(directory)
       stores.push(store)
-      const recovered = await recover(store, keys)
+      const headFile = join(config.dataDir, `${log.name}.head`)
+      const recovered = await recover(store, keys, readHeadFile(headFile))
       const classes = Array.isArray(log.class) ? log.class : [log.class]
       const sequencer = new Sequencer({
         keys,
@@ -71,7 +73,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         verifier: nativeVerifier,
         clock,
         batch: { ...config.batch, capacity: config.limits.waiting },
-        onFatal: options.onFatal
+        onFatal: options.onFatal,
+        onPublished: ({ note }) => writeHeadFile(headFile, note)
       })
       const reader = new Reader(recovered.ledger, keys.origin, () => sequencer.published)
       await takeGenesis(sequencer, recovered.ledger, join(config.genesisDir, log.name), { keys, waiting: config.limits.waiting })

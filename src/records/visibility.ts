@@ -20,13 +20,12 @@ interface Audience {
   /** The person a staff code names may read their own. */
   person?: true
   everyone?: true
-  /** Any registered key. */
-  registered?: true
 }
 
 const PARTY: Audience = { roles: ['clerk', 'judge', 'discipline'] }
 const PUBLIC: Audience = { roles: [], everyone: true }
-const MEMBERS: Audience = { roles: [], registered: true }
+/** The institutions: their administrators, inspectors, prosecutors and auditors. */
+const MEMBERS: Audience = { roles: ['administrator', 'discipline', 'procuratorate', 'auditor'] }
 
 const AUDIENCES: Readonly<Record<string, Audience>> = {
   evidence: PARTY,
@@ -53,7 +52,7 @@ export function mayReadTrail(caller: Caller | undefined, trail: string): boolean
   if (audience === undefined) return false
   if (audience.everyone) return true
   if (caller === undefined) return false
-  if (audience.registered || caller.roles.some((role) => audience.roles.includes(role))) return true
+  if (caller.roles.some((role) => audience.roles.includes(role))) return true
   return audience.person === true && caller.staff === idOf(trail)
 }
 
@@ -67,20 +66,25 @@ export function mayReadRecord(
   return record.trails.some((trail) => mayReadTrail(caller, trail))
 }
 
-/** May the caller copy whole entry bundles of a log? Statements alone: disclosures are never in them. */
-export function mayReadLog(caller: Caller | undefined, classes: readonly string[]): boolean {
+/**
+ * May the caller copy whole entry bundles of a log? Statements alone: disclosures are never in them. Inspectors may, and those who run the log or
+ * audit it for its operator.
+ */
+export function mayReadLog(caller: Caller | undefined, classes: readonly string[], operator: string): boolean {
   if (classes.every((name) => name === 'public')) return true
-  return caller !== undefined && caller.roles.some((role) => ['discipline', 'auditor', 'administrator'].includes(role))
+  if (caller === undefined) return false
+  if (caller.roles.includes('discipline')) return true
+  return caller.org === operator && caller.roles.some((role) => role === 'auditor' || role === 'administrator')
 }
 
 /**
  * May the caller know which records a log has and has not? Whoever may copy it, or read every kind of trail it can hold. All others get the same
  * refusal for a record they may not see and for one that is not there.
  */
-export function mayKnowLog(caller: Caller | undefined, classes: readonly string[]): boolean {
-  if (mayReadLog(caller, classes)) return true
+export function mayKnowLog(caller: Caller | undefined, classes: readonly string[], operator: string): boolean {
+  if (mayReadLog(caller, classes, operator)) return true
   return Object.entries(TRAIL_KINDS).every(([kind, { classes: held, reserved }]) => {
-    if (reserved || (held !== 'any' && !held.some((name) => classes.includes(name)))) return true
+    if (reserved || held === 'any' || !held.some((name) => classes.includes(name))) return true
     return mayReadTrail(caller, `${kind}:`)
   })
 }

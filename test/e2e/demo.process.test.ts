@@ -89,6 +89,6 @@ test(
     started.kill('SIGTERM')
     expect(await within(10_000, 'the demo stops', ended)).toEqual({ code: 0, signal: null })
     await expect(fetch(`${url}/readyz`)).rejects.toThrow()
-    },
+  },
   TIMEOUT
 )

@@ -185,7 +185,7 @@ export class Load {
     until.then(end, end)
     const send = (entries: readonly Entry[]) =>
       underway.push(
-        this.#send(entries, agent).catch((error: unknown) => {
+        this.send(entries, agent).catch((error: unknown) => {
           failure ??= error
           over = true
         })
@@ -206,7 +206,8 @@ export class Load {
     if (failure !== undefined) throw failure
   }
 
-  async #send(entries: readonly Entry[], agent: Agent): Promise<void> {
+  /** Sends them as one request and writes the answer down. Throws where it contradicts an earlier one, or refuses what must be accepted. */
+  async send(entries: readonly Entry[], agent: Agent): Promise<void> {
     const single = entries.length === 1
     const body = entries.map(({ statement, disclosures }) => ({
       statement: base64url(statement),
@@ -270,7 +271,7 @@ export class Load {
     await abreast(entries, async (entry) => {
       const before = await this.#isThere(entry)
       if (before) known++
-      await Promise.all([this.#send([entry], agent), this.#send([entry], agent)])
+      await Promise.all([this.send([entry], agent), this.send([entry], agent)])
       if (entry.index === undefined) throw new Error(`${entry.type} ${entry.leaf}: sent again, and still without a place`)
     })
     agent.destroy()

@@ -101,9 +101,9 @@ describe('a trail', () => {
 
   it('of a key has a part for each log, and that of a log only its own', async () => {
     const { kid } = network.user('clerk').key
-    const report = check((await trail(`key:${kid}`, 'clerk')).text)
+    const report = check((await trail(`key:${kid}`, 'admin-court')).text)
     expect([report.overall, report.logs.map(({ count }) => count)]).toEqual(['verified', [1, 1, 1, 1]])
-    const own = check((await trail('ledger:court.example/public', 'clerk')).text)
+    const own = check((await trail('ledger:court.example/public', 'admin-court')).text)
     expect([own.overall, own.logs.map(({ origin }) => origin)]).toEqual(['verified', ['court.example/public']])
   })
 

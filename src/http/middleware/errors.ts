@@ -35,7 +35,8 @@ export const notFound: RequestHandler = () => {
 export function errorHandler(onError: (error: unknown) => void): ErrorRequestHandler {
   return (error, _request, response, next) => {
     const known = translate(error)
-    if (known.httpStatus >= 500) onError(error)
+    // A full or stopping node says so to each caller; the operator sees it in the status.
+    if (known.httpStatus >= 500 && known.httpStatus !== 503) onError(error)
     if (response.headersSent) return next(error)
     if (known.httpStatus === 503) response.set('Retry-After', '1')
     if (known.httpStatus === 401) response.set('WWW-Authenticate', 'Bearer')
