@@ -56,7 +56,7 @@ async function auditData(directory: string, policy: Policy, io: Io): Promise<Aud
 
 async function auditNode(url: string, policy: Policy, keyFile: string | undefined, io: Io): Promise<AuditReport[]> {
   const key = keyFile === undefined ? undefined : await readSecretKey(keyFile, io)
-  const client = connect(io, url, key)
+  const client = connect(io, url, { key, policy })
   const reports: AuditReport[] = []
   const logs = await client.logs()
   // Nothing audited is not everything verified.

@@ -66,7 +66,7 @@ export async function run(args: Args, io: Io): Promise<number> {
       sealed: { name: name.normalize('NFC'), ...given.sealed }
     }
     const sent = await session.send(record, { files: [{ name: file, sha256, ...(sm3 === undefined ? {} : { sm3 }) }] })
-    const receipt = writeReceipt(args.out, name, sent.receipt)
+    const receipt = writeReceipt(args.out, name, sent.receipt, sent.report.overall)
     done.push({ file, receipt, evidence, log: sent.log, index: sent.index, overall: sent.report.overall })
     say(
       io,
@@ -75,7 +75,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     )
   }
   if (io.json) printJson(io, done)
-  return 0
+  return done.every(({ overall }) => overall === 'verified') ? 0 : 2
 }
 
 /** Open fields that are no texts: the tool makes them. */

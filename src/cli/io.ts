@@ -28,7 +28,17 @@ export function say(io: Io, zh: string, en: string): void {
 }
 
 export function printJson(io: Io, value: unknown): void {
-  io.out(`${JSON.stringify(value, null, 1)}\n`)
+  io.out(
+    `${JSON.stringify(value, null, 1).replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`
+  )
+}
+
+/** What moves, hides or reorders text on a terminal: C0 but line feed, DEL, C1, and the controls of writing direction. */
+const UNSEEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+/** Text for a terminal. Files and servers may name themselves anything; nothing of it may draw a verdict. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, '\ufffd')
 }
 
 /** A line that is written over itself, on stderr, for people. */

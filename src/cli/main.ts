@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline'
 import { Command, Option } from 'commander'
 import { VERSION } from '../node/version.ts'
-import { type Io, languageAsked, languageOf } from './io.ts'
+import { type Io, languageAsked, languageOf, visible } from './io.ts'
 import { report } from './report.ts'
 
 /** Every command: its options and arguments as an object; the exit status. */
@@ -203,8 +203,9 @@ export function processIo(): Io {
     json: false,
     watched: process.stderr.isTTY === true,
     env: process.env,
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
+    out: (text) => process.stdout.write(visible(text)),
+    // A progress line begins with a carriage return, and no other place has one.
+    err: (text) => process.stderr.write(text.startsWith('\r') ? `\r${visible(text.slice(1))}` : visible(text)),
     askSecret
   }
 }

@@ -10,6 +10,7 @@ import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
 import { draft, typeOf } from '../records/draft.ts'
 import type { GivenFile } from '../verify/receipt.ts'
+import type { Verdict } from '../verify/verdict.ts'
 import { type Io, makeDirectory, readText, writeNew } from './io.ts'
 
 /** One file a log under `~/.lianzheng/heads`, or `$LIANZHENG_HOME/heads`. */
@@ -39,8 +40,17 @@ export function headMemory(io: Io): HeadMemory {
   }
 }
 
-export function connect(io: Io, url: string, key?: Key): LedgerClient {
-  return new LedgerClient({ url, memory: headMemory(io), ...(key === undefined ? {} : { key }) })
+export function connect(
+  io: Io,
+  url: string,
+  { key, policy }: { key?: Key | undefined; policy?: Policy | undefined } = {}
+): LedgerClient {
+  return new LedgerClient({
+    url,
+    memory: headMemory(io),
+    ...(key === undefined ? {} : { key }),
+    ...(policy === undefined ? {} : { policy })
+  })
 }
 
 export class Session {
@@ -71,11 +81,17 @@ export class Session {
     key: Key & { secret: NonNullable<Key['secret']> },
     policyFile?: string
   ): Promise<Session> {
-    const client = connect(io, url, key)
+    const own = policyFile === undefined ? undefined : parsePolicy(readText(policyFile))
+    const client = connect(io, url, { key, policy: own })
     const logs = await client.logs()
-    const text = policyFile === undefined ? logs[0]?.policy : readText(policyFile)
+    const text = logs[0]?.policy
     if (text === undefined) throw new LianzhengError('ANSWER_INVALID', { field: 'logs', expected: 'at least one log' })
-    return new Session(client, parsePolicy(text), logs, await client.whoami(), key)
+    const identities = await client.whoami()
+    const foreign =
+      own === undefined ? undefined : identities.find(({ origin }) => !own.logs.some(({ vkey }) => vkey.name === origin))
+    if (foreign !== undefined)
+      throw new LianzhengError('ANSWER_INVALID', { field: 'origin', at: foreign.origin, expected: 'a log of the policy' })
+    return new Session(client, own ?? parsePolicy(text), logs, identities, key)
   }
 
   /** Drafts, signs, sends and verifies one record. `log` where the type can go to any. */
@@ -96,11 +112,15 @@ export class Session {
   }
 }
 
-/** Writes `<name>.receipt.json`, or `<name>-2.receipt.json` … where that name is taken. */
-export function writeReceipt(directory: string, name: string, receipt: string): string {
+/**
+ * Writes `<name>.receipt.json`, or `<name>-2.receipt.json` … where that name is taken. One that could not be checked is kept too, for its
+ * disclosures, under a name that says so: `<name>.unverified.json`.
+ */
+export function writeReceipt(directory: string, name: string, receipt: string, overall: Verdict): string {
   makeDirectory(directory)
   for (let n = 1; ; n++) {
-    const file = join(directory, `${name}${n === 1 ? '' : `-${n}`}.receipt.json`)
+    const kind = overall === 'verified' ? 'receipt' : 'unverified'
+    const file = join(directory, `${name}${n === 1 ? '' : `-${n}`}.${kind}.json`)
     try {
       writeNew(file, receipt)
       return file

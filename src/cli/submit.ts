@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 import { LianzhengError } from '../core/errors.ts'
 import { useNative } from '../node/native.ts'
+import type { Verdict } from '../verify/verdict.ts'
 import { type Io, printJson, readText, say } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { Session, writeReceipt } from './session.ts'
@@ -18,10 +19,10 @@ export async function run(
     }))
   )
   const session = await Session.open(io, args.url, await readSecretKey(args.key, io), args.policy)
-  const done: unknown[] = []
+  const done: { type: string; log: string; index: number; leaf: string; receipt: string; overall: Verdict }[] = []
   for (const { name, record } of records) {
     const sent = await session.send(record)
-    const receipt = writeReceipt(args.out, name, sent.receipt)
+    const receipt = writeReceipt(args.out, name, sent.receipt, sent.report.overall)
     done.push({ type: sent.type.type, log: sent.log, index: sent.index, leaf: sent.leaf, receipt, overall: sent.report.overall })
     say(
       io,
@@ -30,7 +31,7 @@ export async function run(
     )
   }
   if (io.json) printJson(io, done)
-  return 0
+  return done.every(({ overall }) => overall === 'verified') ? 0 : 2
 }
 
 function readRecords(file: string): { [name: string]: unknown }[] {

@@ -14,7 +14,7 @@ export async function run(
   useNative()
   const policy = parsePolicy(readText(args.policy))
   const key = args.key === undefined ? undefined : await readSecretKey(args.key, io)
-  const { certificate, report } = await connect(io, args.url, key).trail(args.name, policy)
+  const { certificate, report } = await connect(io, args.url, { key, policy }).trail(args.name, policy)
   if (args.out !== undefined) writeNew(args.out, certificate)
   printReport(report, io)
   if (args.out !== undefined) say(io, `证书 ${args.out}`, `certificate ${args.out}`)

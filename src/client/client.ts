@@ -7,6 +7,7 @@ import { type Bytes, base64url, equalBytes, fromBase64url } from '../core/bytes.
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { CODES, type Code, LianzhengError } from '../core/errors.ts'
 import { leafHash } from '../core/hash.ts'
+import { nodeNameOf } from '../core/keys.ts'
 import { checkConsistency } from '../core/merkle.ts'
 import { isBy, keyLabel, parseNote } from '../core/note.ts'
 import type { Policy } from '../core/policy.ts'
@@ -52,6 +53,8 @@ export interface ClientOptions {
   url: string
   /** Signs the bearer tokens of restricted reads. */
   key?: Key
+  /** Where the nodes of the policy are: a token is never signed for one of them that answers at another address. */
+  policy?: Policy
   memory?: HeadMemory
   /** Milliseconds since 1970. */
   clock?: () => number
@@ -128,6 +131,16 @@ export class LedgerClient {
   async #nodeName(): Promise<string> {
     const { name } = await this.json<{ name: unknown }>('/api/v1/status', { anonymous: true })
     if (typeof name !== 'string') throw new LianzhengError('ANSWER_INVALID', { field: 'name', expected: 'the name of the node' })
+    // A node that takes another's name would be handed a token that is good there.
+    const places = (this.#options.policy?.logs ?? []).filter(
+      ({ vkey, url }) => nodeNameOf(vkey.name) === name && url !== undefined
+    )
+    if (places.length > 0 && !places.some(({ url }) => url!.startsWith(`${this.#url}/`)))
+      throw new LianzhengError('ANSWER_INVALID', {
+        field: 'name',
+        at: this.#url,
+        expected: `${name} at ${places[0]!.url}, as the policy says`
+      })
     return name
   }
 
@@ -153,8 +166,9 @@ export class LedgerClient {
     const receipt = receiptIn(text)
     const now = Math.floor(this.now / 1000)
     const report = held('receipt', () => verifyReceipt(receipt, policy, { now, files }))
-    const { origin, index, checkpoint, statement: sent } = parseReceipt(receipt)
-    if (report.overall === 'broken' || !equalBytes(sent, statement))
+    const { origin, index, checkpoint, statement: sent, disclosures: shown } = parseReceipt(receipt)
+    const complete = disclosures.every((one) => shown.some((other) => equalBytes(one, other)))
+    if (report.overall === 'broken' || !equalBytes(sent, statement) || !complete)
       throw new LianzhengError('ANSWER_INVALID', { field: 'receipt', expected: 'a receipt of what was sent' })
     await this.remember(checkpoint, policy)
     return { log: logOf(origin), index, leaf: base64url(leafHash(statement)), receipt, report }
@@ -207,6 +221,7 @@ export class LedgerClient {
     const { log, checkpoint: next } = head
     const stored = await memory.get(log)
     const last = stored === undefined ? undefined : parseCheckpoint(parseNote(stored).text)
+    if (last !== undefined && next.size < last.size && (await this.#provesOlder(next, last))) return
     if (last !== undefined && !(await this.#extends(last, next))) {
       const kept = (await memory.contradicts?.(log, note)) ?? []
       throw new LianzhengError('HEAD_WENT_BACK', {
@@ -215,6 +230,17 @@ export class LedgerClient {
       })
     }
     if (last?.size !== next.size) await memory.set(log, note)
+  }
+
+  /** An older head than the one remembered is no contradiction while the node proves that the newer one extends it. */
+  async #provesOlder(older: Checkpoint, newer: Checkpoint): Promise<boolean> {
+    try {
+      return await this.#extends(older, newer)
+    } catch (error) {
+      // A node that has lost its newest entries cannot prove anything about them.
+      if (error instanceof LianzhengError && error.code !== 'UNREACHABLE') return false
+      throw error
+    }
   }
 
   async #extends(last: Checkpoint, next: Checkpoint): Promise<boolean> {

@@ -41,8 +41,3 @@ export function findLog(node: NodeContext, name: string): LogContext {
   if (log === undefined) throw new LianzhengError('LOG_UNKNOWN', { expected: [...node.logs.keys()].join(' | ') })
   return log
 }
-
-/** Organisation that runs a log, as its genesis says. */
-export function operatorOf(log: LogContext): string {
-  return log.ledger.meta?.operator ?? ''
-}

@@ -29,8 +29,10 @@ export interface PoolOptions {
   verifier: Verifier
   /** Records waiting or being checked; one more is refused with `OVERLOADED`. */
   capacity: number
-  /** The whole rule but the signature, against the ledger as it stands now; gives the signer's key. */
-  admit(record: ExaminedRecord): Bytes
+  /** The key a record must be signed with, if it may sign now; throws KEY_*. */
+  signerOf(record: ExaminedRecord): Bytes
+  /** The rest of the rule, against the ledger as it stands now. */
+  admit(record: ExaminedRecord): void
   indexOfLeaf(leaf: Bytes): number | undefined
   /** Called whenever something has come to wait. */
   onWaiting(): void
@@ -71,9 +73,11 @@ export class Pool {
 
   async #enter(record: ExaminedRecord, disclosures: readonly Bytes[]): Promise<Placed> {
     if (this.#underway.size >= this.#options.capacity) throw new LianzhengError('OVERLOADED')
-    const key = this.#options.admit(record)
+    const key = this.#options.signerOf(record)
     if (!(await this.#options.verifier(key, signedBytes(record.statement), record.statement.signature)))
       throw refusedSignature(record.statement)
+    // After the signature: what the registry says of a key is not for whoever merely names it.
+    this.#options.admit(record)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ record, disclosures, key, resolve, reject })
       this.#options.onWaiting()

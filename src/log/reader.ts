@@ -126,7 +126,9 @@ export class Reader {
       const statement = decodeStatement(this.#ledger.requireEntry(index))
       return { index, statement: statement.bytes, disclosures: [...maySee(statement, this.#ledger.disclosures(index))] }
     })
-    const signers = entries.map(({ statement }) => decodeStatement(statement).kid)
+    // Those of the members before this page too: only under the newest head is it known that none of their keys was revoked since.
+    const earlier = readMembers(0, from, read).map(({ index }) => this.statement(index).kid)
+    const signers = [...earlier, ...entries.map(({ statement }) => decodeStatement(statement).kid)]
     const chain = this.#chain(signers)
     return {
       origin: this.#origin,
@@ -196,7 +198,10 @@ export class Reader {
     }
     // An entry in authority brings its own key trail's entries: revocations there count through the trail, not through authority.
     const keyTrails = [...keys.values()].map((state) => this.#keyTrail(state, authority))
-    const dated = [...keys.values()].some(({ notBefore, notAfter }) => notBefore !== undefined || notAfter !== undefined)
+    const dated = [...keys.values()].some(
+      ({ notBefore, notAfter, revoked }) =>
+        notBefore !== undefined || notAfter !== undefined || revoked?.compromisedSince !== undefined
+    )
     return { authority: [...authority].sort((a, b) => a - b), keyTrails, dated }
   }
 

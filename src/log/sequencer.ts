@@ -10,7 +10,9 @@
  */
 import { type Bytes, equalBytes, utf8 } from '../core/bytes.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
-import { MemoryRegistry } from '../core/registry.ts'
+import { keyId } from '../core/keys.ts'
+import { formatVkey } from '../core/note.ts'
+import { GENESIS, MemoryRegistry, type RegistryChange, standingOf } from '../core/registry.ts'
 import { signSeal } from '../core/seal.ts'
 import { decodeStatement } from '../core/statement.ts'
 import { disclosuresKey, NOTE_KEY } from '../store/layout.ts'
@@ -78,6 +80,7 @@ export class Sequencer {
     this.pool = new Pool({
       verifier: options.verifier,
       capacity: options.batch.capacity,
+      signerOf: (record) => this.#signerOf(record),
       admit: (record) => this.#admitNow(record),
       indexOfLeaf: (leaf) => this.#indexBelowHead(leaf),
       onWaiting: () => this.#schedule()
@@ -126,11 +129,33 @@ export class Sequencer {
     return index !== undefined && index < (this.#published?.size ?? 0) ? index : undefined
   }
 
-  #admitNow(record: ExaminedRecord): Bytes {
-    return admit(
-      record,
-      this.#position(this.#head.size, this.#ledger, (kid, cti) => this.#ledger.indexOfCti(kid, cti) !== undefined)
-    ).key.key
+  /** Genesis names its own signer; all others are in the registry. */
+  #signerOf({ type, body, statement }: ExaminedRecord): Bytes {
+    if (type.type === GENESIS) {
+      const [first] = body.administrators as { key: Bytes }[]
+      if (!equalBytes(keyId(first!.key), statement.kid))
+        throw new LianzhengError('NOT_ADMINISTRATOR', { field: 'administrators[0].key', expected: 'the key that signs genesis' })
+      return first!.key
+    }
+    const key = this.#ledger.key(statement.kid)
+    const { index, time } = this.#position(this.#head.size, this.#ledger, () => false)
+    const standing = standingOf(key, index, time)
+    if (standing === 'active') return key!.key
+    throw new LianzhengError(standing === 'undecided' ? 'KEY_NOT_YET_VALID' : standing, { field: 'kid' })
+  }
+
+  #admitNow(record: ExaminedRecord): void {
+    const used = (kid: Bytes, cti: Bytes) => this.#ledger.indexOfCti(kid, cti) !== undefined
+    this.#requireOwnKeys(admit(record, this.#position(this.#head.size, this.#ledger, used)).change)
+  }
+
+  /** A change to keys that this node does not hold would leave it sealing with keys that no longer count: every receipt after it would be broken. */
+  #requireOwnKeys({ meta }: RegistryChange): void {
+    const { statement, log } = meta?.nodeKeys.at(-1)?.keys ?? {}
+    const own = this.#options.keys
+    if (statement === undefined || log === undefined) return
+    if (!equalBytes(statement, own.statement.publicKey) || log !== formatVkey(own.log.vkey))
+      throw new LianzhengError('FIELD_INVALID', { field: 'keys', expected: 'statement and log keys that this node holds' })
   }
 
   #position(index: number, registry: Position['registry'], ctiUsed: Position['ctiUsed']): Position {
@@ -232,6 +257,7 @@ export class Sequencer {
         )
         const { key, change } = admit(item.record, position)
         if (!equalBytes(key.key, item.key)) throw new LianzhengError('SIGNATURE_INVALID', { field: 'kid' })
+        this.#requireOwnKeys(change)
         registry.commit(change)
         ctis.add(name(statement.kid, statement.cti))
         admitted.push(item)

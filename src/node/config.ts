@@ -15,7 +15,7 @@ const nodeName = z.string().refine(isName, 'a node name: lower-case letters, dig
 const classes = z.union([z.enum(CLASSES), z.array(z.enum(CLASSES)).min(1)])
 
 const log = z.strictObject({
-  name: z.string().regex(/^[a-z0-9._-]{1,64}$/, 'a log name: lower-case letters, digits, dots, hyphens'),
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'a log name: lower-case letters, digits, dots, hyphens'),
   class: classes,
   mirrors: z.array(z.string()).max(0, 'none: this version runs one node').default([]),
   witnesses: z.array(z.string()).max(0, 'none: this version runs one node').default([])

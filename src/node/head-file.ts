@@ -3,12 +3,25 @@
  * comes back without what was signed must not be gone on with (formats.md §5: a log never signs two histories).
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { parseCheckpoint } from '../core/checkpoint.ts'
+import { LianzhengError } from '../core/errors.ts'
+import { parseNote } from '../core/note.ts'
 
-/** The signed note; undefined where there is none, or an empty one (power was lost before its content reached the disk). */
+/**
+ * The signed note. Undefined where there is none, or one that is no note: power was lost before its content reached the disk. Throws
+ * `CONFIG_UNREADABLE` where it is there and cannot be read.
+ */
 export function readHeadFile(file: string): string | undefined {
+  let note: string
   try {
-    const note = readFileSync(file, 'utf8')
-    return note === '' ? undefined : note
+    note = readFileSync(file, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new LianzhengError('CONFIG_UNREADABLE', { at: file, cause })
+  }
+  try {
+    parseCheckpoint(parseNote(note).text)
+    return note
   } catch {
     return undefined
   }

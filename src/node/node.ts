@@ -62,7 +62,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       makeDirectory(directory)
       const store = await openLevel(directory)
       stores.push(store)
-      const headFile = join(config.dataDir, `${log.name}.head`)
+      const headFile = join(config.dataDir, `.${log.name}.head`)
       const recovered = await recover(store, keys, readHeadFile(headFile))
       const classes = Array.isArray(log.class) ? log.class : [log.class]
       const sequencer = new Sequencer({

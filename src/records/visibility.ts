@@ -12,6 +12,8 @@ export interface Caller {
   org: string
   staff?: string | undefined
   roles: readonly string[]
+  /** Of the organisation that runs the log: staff codes and most roles mean something there alone. */
+  home: boolean
 }
 
 interface Audience {
@@ -46,14 +48,21 @@ const AUDIENCES: Readonly<Record<string, Audience>> = {
   ledger: MEMBERS
 }
 
+/** Roles of institutions that look at others; all other roles count in their own organisation's logs alone. */
+const ACROSS = ['administrator', 'discipline', 'procuratorate', 'auditor']
+
+function rolesHere({ roles, home }: Caller): readonly string[] {
+  return home ? roles : roles.filter((role) => ACROSS.includes(role))
+}
+
 /** May the caller have a certificate of this trail, present or absent? */
 export function mayReadTrail(caller: Caller | undefined, trail: string): boolean {
   const audience = Object.hasOwn(AUDIENCES, kindOf(trail)) ? AUDIENCES[kindOf(trail)] : undefined
   if (audience === undefined) return false
   if (audience.everyone) return true
   if (caller === undefined) return false
-  if (caller.roles.some((role) => audience.roles.includes(role))) return true
-  return audience.person === true && caller.staff === idOf(trail)
+  if (rolesHere(caller).some((role) => audience.roles.includes(role))) return true
+  return audience.person === true && caller.home && caller.staff === idOf(trail)
 }
 
 /** May the caller see this record with its disclosures? */
@@ -70,19 +79,19 @@ export function mayReadRecord(
  * May the caller copy whole entry bundles of a log? Statements alone: disclosures are never in them. Inspectors may, and those who run the log or
  * audit it for its operator.
  */
-export function mayReadLog(caller: Caller | undefined, classes: readonly string[], operator: string): boolean {
+export function mayReadLog(caller: Caller | undefined, classes: readonly string[]): boolean {
   if (classes.every((name) => name === 'public')) return true
   if (caller === undefined) return false
   if (caller.roles.includes('discipline')) return true
-  return caller.org === operator && caller.roles.some((role) => role === 'auditor' || role === 'administrator')
+  return caller.home && caller.roles.some((role) => role === 'auditor' || role === 'administrator')
 }
 
 /**
  * May the caller know which records a log has and has not? Whoever may copy it, or read every kind of trail it can hold. All others get the same
  * refusal for a record they may not see and for one that is not there.
  */
-export function mayKnowLog(caller: Caller | undefined, classes: readonly string[], operator: string): boolean {
-  if (mayReadLog(caller, classes, operator)) return true
+export function mayKnowLog(caller: Caller | undefined, classes: readonly string[]): boolean {
+  if (mayReadLog(caller, classes)) return true
   return Object.entries(TRAIL_KINDS).every(([kind, { classes: held, reserved }]) => {
     if (reserved || held === 'any' || !held.some((name) => classes.includes(name))) return true
     return mayReadTrail(caller, `${kind}:`)

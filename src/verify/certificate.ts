@@ -2,11 +2,12 @@
  * Verifying a trail certificate, offline: that the entries listed are all that was filed under a trail's name, up to a cosigned head
  * (formats.md §10). One part for each log that can hold the trail, or several partial ones that join without a gap.
  */
-import { equalBytes } from '../core/bytes.ts'
+import { type Bytes, equalBytes } from '../core/bytes.ts'
 import type { Checkpoint } from '../core/checkpoint.ts'
 import { EMPTY_HASH, leafHash } from '../core/hash.ts'
+import { appendToRange, foldRange } from '../core/merkle.ts'
 import type { Policy } from '../core/policy.ts'
-import { checkPartial, type TrailMember, trailRoot } from '../core/trail.ts'
+import { checkPartial, type TrailMember, trailLeafHash, trailRoot } from '../core/trail.ts'
 import { holdsTrail, isTrailName } from '../records/ids.ts'
 import { type Certificate, parseCertificate, type TrailPart } from './files.ts'
 import { Part } from './part.ts'
@@ -113,7 +114,8 @@ function checkLog(
     steps.broken('trail', `账本 ${origin} 不收此类轨迹`, `the log ${origin} does not hold trails of this kind`, 'CLASS_NOT_HELD')
 
   const ordered = [...parts].sort((a, b) => (a.from ?? 0) - (b.from ?? 0))
-  const covered: TrailMember[] = []
+  const covered = new Covered(parts.flatMap(({ from = 0, count }) => [from, count]))
+  const signers: { kid: Bytes; index: number; entered: number | undefined; size: number }[] = []
   const entries: (ShownRecord & { erased: string[] })[] = []
   const heads: HeadShown[] = []
   let newest: { part: Part; count: number } | undefined
@@ -124,10 +126,11 @@ function checkLog(
     part.requireMirrors('trail')
     flagLateProof(part, steps, undefined)
     const members = checkListing(trail, input, part, steps)
-    join(covered, input, members, steps)
+    if (members !== undefined) join(covered, input, members, steps)
     for (const { index, statement, disclosures } of input.entries) {
       const record = part.checkRecord(statement, index)?.record
       if (record === undefined) continue
+      signers.push({ kid: record.statement.kid, index, entered: part.sealAfter(index)?.time, size: part.checkpoint.size })
       if (!record.statement.trails.includes(trail))
         steps.broken('trail', `第 ${index} 条不属于 ${trail}`, `index ${index} does not name ${trail}`, 'TRAILS_MISMATCH')
       const disclosed = checkDisclosures(record, index, disclosures, steps)
@@ -138,6 +141,10 @@ function checkLog(
   }
   if (newest === undefined) return undefined
   compareHeads(heads, covered, steps)
+  // A revocation may stand above an older head: every signer answers to the key trails under the newest.
+  const { size } = newest.part.checkpoint!
+  for (const { kid, index, entered, size: shownUnder } of signers)
+    if (shownUnder < size) newest.part.requireKeyTrail(kid, index, entered)
   if (covered.length < newest.count)
     steps.unchecked(
       'trail',
@@ -148,8 +155,8 @@ function checkLog(
   return { ...vouchingOf(newest.part, policy, origin)!, shown: covered.length, count: newest.count, entries }
 }
 
-/** Recomputes the trail from the entries and finds its count and root under the seal's map. */
-function checkListing(trail: string, input: TrailPart, part: Part, steps: Steps): TrailMember[] {
+/** Recomputes the trail from the entries and finds its count and root under the seal's map. Undefined where it does not hold. */
+function checkListing(trail: string, input: TrailPart, part: Part, steps: Steps): TrailMember[] | undefined {
   const { count, root, entries, proof } = input
   const members = entries.map(({ index, statement }) => ({ index, leaf: leafHash(statement) }))
   const sealIndex = part.seal?.index ?? -1
@@ -178,8 +185,11 @@ function checkListing(trail: string, input: TrailPart, part: Part, steps: Steps)
       count === 0 ? 'the proof of absence does not hold' : 'the trail is not under the map of the seal',
       'PROOF_INVALID'
     )
-  else steps.good('trail')
-  return members
+  else {
+    steps.good('trail')
+    return members
+  }
+  return undefined
 }
 
 function listingHolds(input: TrailPart, members: readonly TrailMember[]): boolean {
@@ -191,8 +201,33 @@ function listingHolds(input: TrailPart, members: readonly TrailMember[]): boolea
   return members.length === count && (root === undefined ? count === 0 : equalBytes(trailRoot(members), root))
 }
 
+/** Members listed so far, with the roots of the beginnings that are asked for: each member is hashed once, however many parts there are. */
+class Covered {
+  readonly members: TrailMember[] = []
+  readonly #asked: ReadonlySet<number>
+  readonly #roots = new Map<number, Bytes>([[0, EMPTY_HASH]])
+  readonly #range: Bytes[] = []
+
+  constructor(asked: readonly number[]) {
+    this.#asked = new Set(asked)
+  }
+
+  get length(): number {
+    return this.members.length
+  }
+  push(member: TrailMember): void {
+    appendToRange(this.members.length, this.#range, trailLeafHash(member))
+    this.members.push(member)
+    if (this.#asked.has(this.members.length)) this.#roots.set(this.members.length, foldRange(this.#range))
+  }
+  /** Root of the first `count` members; undefined beyond what is covered. */
+  root(count: number): Bytes | undefined {
+    return this.#roots.get(count)
+  }
+}
+
 /** A part that starts at `from` counts only where the parts before reach it with the same root. */
-function join(covered: TrailMember[], input: TrailPart, members: readonly TrailMember[], steps: Steps): void {
+function join(covered: Covered, input: TrailPart, members: readonly TrailMember[], steps: Steps): void {
   const from = input.from ?? 0
   if (from > covered.length) {
     steps.unchecked(
@@ -202,23 +237,11 @@ function join(covered: TrailMember[], input: TrailPart, members: readonly TrailM
     )
     return
   }
-  if (!members.every(({ index }, i) => i === 0 || index > members[i - 1]!.index)) return
-  const start =
-    input.range === undefined || from === 0
-      ? EMPTY_HASH
-      : checkPartial({
-          from,
-          range: input.range,
-          members,
-          count: input.count,
-          root: input.root ?? EMPTY_HASH,
-          consistency: input.consistency!
-        })?.rootFrom
-  if (start === undefined || !equalBytes(start, trailRoot(covered.slice(0, from))))
+  if (!equalBytes(foldRange(input.range ?? []), covered.root(from)!))
     steps.broken('trail', `各部分在第 ${from} 条处不相接`, `the parts do not join at member ${from}`, 'PROOF_INVALID')
   for (const [i, member] of members.entries()) {
-    const known = covered[from + i]
-    const last = covered.at(-1)
+    const known = covered.members[from + i]
+    const last = covered.members.at(-1)
     if (known === undefined) {
       if (last !== undefined && member.index <= last.index)
         return steps.broken('trail', '各部分的序号没有递增', 'the indexes of the parts do not increase', 'CERTIFICATE_INVALID')
@@ -234,16 +257,14 @@ interface HeadShown {
 }
 
 /** Heads of one log: one root for a size, and a trail that only ever grows, over the members that are listed. */
-function compareHeads(heads: readonly HeadShown[], covered: readonly TrailMember[], steps: Steps): void {
+function compareHeads(heads: readonly HeadShown[], covered: Covered, steps: Steps): void {
   const bySize = heads.toSorted((a, b) => a.checkpoint.size - b.checkpoint.size)
   for (const [i, { checkpoint, input }] of bySize.entries()) {
     const before = bySize[i - 1]
     const forked = before?.checkpoint.size === checkpoint.size && !equalBytes(before.checkpoint.root, checkpoint.root)
     const shrunk = before !== undefined && before.input.count > input.count
-    const changed =
-      input.root !== undefined &&
-      covered.length >= input.count &&
-      !equalBytes(trailRoot(covered.slice(0, input.count)), input.root)
+    const listed = covered.root(input.count)
+    const changed = input.root !== undefined && listed !== undefined && !equalBytes(listed, input.root)
     if (forked || shrunk || changed)
       steps.broken(
         'trail',
@@ -293,10 +314,10 @@ function headline(
       en.push(`log ${log.origin}: nothing filed under ${trail} as of ${asOf} (${who[1]})`)
     } else {
       zh.push(
-        `账本 ${log.origin}：${trail} 自 ${from} 起，至 ${asOf} 止，本链内 ${log.count} 条，序号 1–${log.count} 连续（${who[0]}）`
+        `账本 ${log.origin}：${trail} 自 ${from}（签署人所称）起，至 ${asOf} 止，本链内 ${log.count} 条，序号 1–${log.count} 连续（${who[0]}）`
       )
       en.push(
-        `log ${log.origin}: ${trail} from ${from} to ${asOf}, ${log.count} records in this log, numbers 1–${log.count} without a gap (${who[1]})`
+        `log ${log.origin}: ${trail} from ${from} (as its signer claims) to ${asOf}, ${log.count} records in this log, numbers 1–${log.count} without a gap (${who[1]})`
       )
     }
   }

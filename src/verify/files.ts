@@ -174,6 +174,11 @@ function readRoot(from: Reader, count: number): { root?: Bytes } {
 
 /** Throws `RECEIPT_INVALID` or `JSON_INVALID`. */
 export function parseReceipt(text: string): Receipt {
+  return readReceipt(parseStrictJson(text))
+}
+
+/** As `parseReceipt`, of strict JSON that has been parsed. */
+export function readReceipt(value: JsonValue): Receipt {
   const code = 'RECEIPT_INVALID'
   const members = [
     'format',
@@ -187,7 +192,7 @@ export function parseReceipt(text: string): Receipt {
     'keyTrails',
     'checkpoint'
   ]
-  const from = new Reader(parseStrictJson(text), '', code, members, ['before', 'entered', 'timestamps', 'summary'])
+  const from = new Reader(value, '', code, members, ['before', 'entered', 'timestamps', 'summary'])
   if (from.text('format') !== RECEIPT_FORMAT) throw from.refuse('format', RECEIPT_FORMAT)
   return {
     origin: from.text('origin'),
@@ -212,8 +217,13 @@ export function parseReceipt(text: string): Receipt {
 
 /** Throws `CERTIFICATE_INVALID` or `JSON_INVALID`. */
 export function parseCertificate(text: string): Certificate {
+  return readCertificate(parseStrictJson(text))
+}
+
+/** As `parseCertificate`, of strict JSON that has been parsed. */
+export function readCertificate(value: JsonValue): Certificate {
   const code = 'CERTIFICATE_INVALID'
-  const from = new Reader(parseStrictJson(text), '', code, ['format', 'trail', 'parts'])
+  const from = new Reader(value, '', code, ['format', 'trail', 'parts'])
   if (from.text('format') !== TRAIL_FORMAT) throw from.refuse('format', TRAIL_FORMAT)
   return { trail: from.text('trail'), parts: from.list('parts', (item, at) => readPart(item, at, code)) }
 }

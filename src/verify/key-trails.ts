@@ -97,14 +97,13 @@ export class KeyTrails {
   }
 
   /** The signer of the entry at `index` needs its whole key trail: a revocation below the index breaks, a compromise reaching back leaves open. */
-  require(kid: Bytes, index: number): void {
+  require(kid: Bytes, index: number, entered = this.#part.enteredBy(index)): void {
     const steps = this.#steps
     const name = base64url(kid)
     if (!this.#revocations.has(name))
       return steps.unchecked('keyTrails', `缺少密钥轨迹 key:${name}`, `key trail missing: key:${name}`)
     const revocations = this.#revocations.get(name)
     if (revocations === undefined) return
-    const entered = this.#part.enteredBy(index)
     for (const { index: revoked, compromisedSince } of revocations) {
       if (revoked < index)
         steps.broken(

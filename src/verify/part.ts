@@ -103,6 +103,15 @@ export class Part {
   adjacent(below: number, above: number): boolean {
     return this.#seals?.adjacent(below, above) === true
   }
+  /** When the statement at an index entered, ms, where the seals around it are shown and nothing lies between them (formats.md §9). */
+  enteredAt(index: number): number | undefined {
+    const time = this.#seals?.timeAt(index, this.#genesisIat)
+    return time !== undefined && time.min === time.max ? this.sealAfter(index)?.time : undefined
+  }
+  /** Holds the signer of a record shown under an older head to this part's key trails. `entered`: when it had entered, ms. */
+  requireKeyTrail(kid: Bytes, index: number, entered: number | undefined): void {
+    this.#keyTrails?.require(kid, index, entered)
+  }
   /** The first seal shown above an index: the statement there entered no later. */
   sealAfter(index: number): KnownSeal | undefined {
     return this.#seals?.after(index)
@@ -313,6 +322,12 @@ export class Part {
       if (!(error instanceof LianzhengError) || error.code !== 'REGISTRY_TARGET') throw error
     }
     const dated = key.notBefore !== undefined || key.notAfter !== undefined
+    if (dated)
+      this.#steps.note(
+        'statement',
+        `第 ${index} 条的密钥有起止日期，按封印时间判断；该时间为运行机构所称`,
+        `the key of index ${index} has dates, judged by the time of the seals, which the operator claims`
+      )
     return { key, open: undecided || (dated && position.time.min !== position.time.max) }
   }
 

@@ -98,7 +98,7 @@ export function verifyParsedReceipt(receipt: Receipt, policy: Policy, options: V
 
   const shown = record === undefined ? undefined : showRecord(record, receipt.index, disclosures)
   const vouching = vouchingOf(part, policy, receipt.origin)
-  const enteredTime = receipt.entered === undefined ? undefined : part.sealAfter(receipt.index)?.time
+  const enteredTime = part.enteredAt(receipt.index)
   flagLateProof(part, steps, enteredTime)
   const overall = steps.overall()
   return {
@@ -139,15 +139,23 @@ function checkFiles(body: unknown, files: readonly GivenFile[], steps: Steps): R
   }
   const named = namedDigests(body)
   return files.map(({ name, sha256, sm3 }) => {
-    const wrong = named.size === 0 || !(named.has(`sha256-${hex(sha256)}`) || (sm3 !== undefined && named.has(`sm3-${hex(sm3)}`)))
-    if (wrong)
+    const given: Readonly<Record<string, string | undefined>> = {
+      sha256: hex(sha256),
+      sm3: sm3 === undefined ? undefined : hex(sm3)
+    }
+    // Where one place of the record names two digests, both are of one file: a file that has one of them only is another file.
+    const matches = named.some((digests) => {
+      const compared = Object.entries(digests).filter(([kind]) => given[kind] !== undefined)
+      return compared.length > 0 && compared.every(([kind, digest]) => given[kind] === digest)
+    })
+    if (matches) steps.good('files', `文件 ${name} 与记录的摘要一致`, `file ${name} has the digests of the record`)
+    else
       steps.broken(
         'files',
         `文件 ${name} 与记录的摘要不同：是文件不同，不是账本不同`,
-        `file ${name} matches no digest of the record: the file differs, not the ledger`
+        `file ${name} does not have the digests of the record: the file differs, not the ledger`
       )
-    else steps.good('files', `文件 ${name} 与记录的摘要一致`, `file ${name} has a digest of the record`)
-    return { name, sha256: hex(sha256), matches: !wrong }
+    return { name, sha256: hex(sha256), matches }
   })
 }
 
@@ -204,9 +212,13 @@ function headline(
     zh.push('文件与存入时不同（账本一侧另见各步骤）')
     en.push('the file differs from what was deposited (for the ledger see the steps)')
   } else if (overall === 'verified' && vouching !== undefined) {
-    const claimed = enteredTime ?? vouching.sealTime
-    zh.push(`自 ${isoTime(claimed)} 存入以来未被改动（时间为运行机构所称）`)
-    en.push(`unchanged since its deposit at ${isoTime(claimed)} (the operator's time)`)
+    if (enteredTime === undefined) {
+      zh.push(`存入以来未被改动，不晚于 ${isoTime(vouching.sealTime)} 存入（时间为运行机构所称）`)
+      en.push(`unchanged since its deposit, entered by ${isoTime(vouching.sealTime)} (the operator's time)`)
+    } else {
+      zh.push(`自 ${isoTime(enteredTime)} 存入以来未被改动（时间为运行机构所称）`)
+      en.push(`unchanged since its deposit at ${isoTime(enteredTime)} (the operator's time)`)
+    }
     if (vouching.provenTime !== undefined) {
       zh.push(`见证机构证明其至迟于 ${isoTime(vouching.provenTime)} 已存在`)
       en.push(`proven by the cosigners to have existed by ${isoTime(vouching.provenTime)}`)

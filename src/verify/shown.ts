@@ -57,17 +57,17 @@ export function checkDisclosures(record: ExaminedRecord, index: number, given: r
   }
 }
 
-/** Every file digest a body names: members `sha256` and `sm3`, wherever they stand. Hex. */
-export function namedDigests(body: unknown): Set<string> {
-  const found = new Set<string>()
+/** Every place of a body that names a file by digest: its members `sha256` and `sm3`, hex. */
+export function namedDigests(body: unknown): Readonly<Record<string, string>>[] {
+  const found: Record<string, string>[] = []
   const walk = (value: unknown): void => {
-    if (Array.isArray(value)) value.forEach(walk)
-    else if (typeof value === 'object' && value !== null && !(value instanceof Uint8Array)) {
-      for (const [name, inner] of Object.entries(value)) {
-        if ((name === 'sha256' || name === 'sm3') && inner instanceof Uint8Array) found.add(`${name}-${hex(inner)}`)
-        else walk(inner)
-      }
+    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+    const digests: Record<string, string> = {}
+    for (const [name, inner] of Object.entries(value)) {
+      if ((name === 'sha256' || name === 'sm3') && inner instanceof Uint8Array) digests[name] = hex(inner)
+      else walk(inner)
     }
+    if (Object.keys(digests).length > 0) found.push(digests)
   }
   walk(body)
   return found

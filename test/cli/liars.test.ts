@@ -48,10 +48,14 @@ const telling =
   (path, body) =>
     path.startsWith(start) ? JSON.stringify(change(JSON.parse(body) as Json)) : body
 
+const policyHere = () => readFileSync(network.policyFile, 'utf8').replace(/ http:\/\/[^/ ]+\//g, ` ${url}/`)
+
 function desk(): Desk & { submit: string[]; trail: string[] } {
   const made = new Desk()
   writeFileSync(made.path('opinion.json'), JSON.stringify(opinion()))
-  const common = ['--url', url, '--policy', network.policyFile]
+  // A policy that puts the node where the liar listens: at any other address no token would be signed for it.
+  writeFileSync(made.path('policy.txt'), policyHere())
+  const common = ['--url', url, '--policy', made.path('policy.txt')]
   return Object.assign(made, {
     submit: ['submit', made.path('opinion.json'), '--key', network.keyFile('president'), '-o', made.path('out'), ...common],
     trail: ['trail', POWER, '--key', network.keyFile('inspector'), '-o', made.path('power.trail.json'), ...common]
@@ -218,8 +222,11 @@ describe('a lie about a trail', () => {
 })
 
 describe('a lie to an audit', () => {
-  const audit = () => ['audit', '--url', url, '--policy', network.policyFile, '--key', network.keyFile('inspector')]
   const at = new Desk()
+  const audit = () => {
+    writeFileSync(at.path('policy.txt'), policyHere())
+    return ['audit', '--url', url, '--policy', at.path('policy.txt'), '--key', network.keyFile('inspector')]
+  }
 
   it('no logs: nothing audited is not all verified', async () => {
     lie = telling('/api/v1/logs', () => [])
@@ -328,7 +335,11 @@ it('two networks that call a log by the same name have not contradicted each oth
   const other = await TestNetwork.open()
   try {
     expect((await at.run(at.trail)).status).toBe(0)
-    const trail = (of: TestNetwork) => [
+    const here = (of: TestNetwork, name: string) => {
+      writeFileSync(at.path(name), readFileSync(of.policyFile, 'utf8').replace(/ http:\/\/[^/ ]+\//g, ` ${of.url}/`))
+      return at.path(name)
+    }
+    const trail = (of: TestNetwork, name: string) => [
       'trail',
       POWER,
       '--key',
@@ -336,10 +347,10 @@ it('two networks that call a log by the same name have not contradicted each oth
       '--url',
       of.url,
       '--policy',
-      of.policyFile
+      here(of, name)
     ]
-    expect((await at.run(trail(other))).status).toBe(0)
-    expect((await at.run(trail(network))).status).toBe(0)
+    expect((await at.run(trail(other, 'other.txt'))).status).toBe(0)
+    expect((await at.run(trail(network, 'first.txt'))).status).toBe(0)
   } finally {
     await other.close()
   }

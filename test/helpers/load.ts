@@ -288,10 +288,11 @@ export class Load {
   async check(entries: readonly Entry[]): Promise<void> {
     await abreast(entries, async (entry) => {
       const { client } = this.#people.get(entry.by as Name)!
-      const text = await client.text(`/api/v1/logs/${entry.log}/records/${entry.leaf}/receipt`)
-      const wrong = wrongIn(text, entry, this.#policy)
+      const path = `/api/v1/logs/${entry.log}/records/${entry.leaf}/receipt`
+      const text = await client.text(path).catch((error: unknown) => error as Error)
+      const wrong = text instanceof Error ? text.message : wrongIn(text, entry, this.#policy)
       if (wrong !== undefined) throw new Error(`${entry.type} ${entry.log} #${entry.index} ${entry.leaf}: ${wrong}`)
-      entry.index ??= (JSON.parse(text) as { index: number }).index
+      entry.index ??= (JSON.parse(text as string) as { index: number }).index
     })
   }
 }

@@ -12,7 +12,7 @@ let head: string
 beforeEach(async () => {
   network = await TestNetwork.open()
   store = join(network.directory, 'data/court/evidence')
-  head = join(network.directory, 'data/court/evidence.head')
+  head = join(network.directory, 'data/court/.evidence.head')
 })
 afterEach(() => network.close())
 

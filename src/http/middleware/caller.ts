@@ -33,7 +33,7 @@ export function callerOf(request: Request, log: LogContext): Caller | undefined 
 function activeKey({ kid, time }: Named, { ledger, sequencer }: LogContext): Caller | undefined {
   const key = ledger.key(kid)
   if (key === undefined || standingOf(key, sequencer.head.size, { min: time, max: time }) !== 'active') return undefined
-  return { kid: base64url(kid), org: key.org, staff: key.staff, roles: key.roles }
+  return { kid: base64url(kid), org: key.org, staff: key.staff, roles: key.roles, home: key.org === ledger.meta?.operator }
 }
 
 /** Refuses with `AUTH_REQUIRED` where nobody was named, `ACCESS_DENIED` otherwise. */

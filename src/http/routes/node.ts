@@ -1,15 +1,19 @@
 /** What the node says of itself: its logs, who the caller is to it, its status, and the offline verifier as a service. */
-import { Router } from 'express'
+import { Router, text } from 'express'
 import * as z from 'zod'
 import { fromHex } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
+import { type JsonValue, parseStrictJson } from '../../core/json.ts'
 import { formatVkey } from '../../core/note.ts'
 import { parsePolicy } from '../../core/policy.ts'
 import { verifyParsedCertificate } from '../../verify/certificate.ts'
-import { parseCertificate, parseReceipt } from '../../verify/files.ts'
+import { readCertificate, readReceipt } from '../../verify/files.ts'
 import { verifyParsedReceipt } from '../../verify/receipt.ts'
 import type { NodeContext } from '../context.ts'
 import { callerOf } from '../middleware/caller.ts'
+
+/** Bytes of a file that the node verifies for a caller; larger ones are for `lianzheng verify`. */
+const MAX_VERIFIED = 4 * 1024 * 1024
 
 const verifyBody = z.strictObject({
   receipt: z.unknown().optional(),
@@ -78,8 +82,9 @@ export function nodeRoutes(node: NodeContext): Router {
     })
   })
 
-  router.post('/verify', (request, response) => {
-    const parsed = verifyBody.safeParse(request.body)
+  router.post('/verify', text({ type: 'application/json', limit: MAX_VERIFIED }), (request, response) => {
+    // The text itself, strictly: what a lenient parser leaves out, the offline verifier would have refused.
+    const parsed = verifyBody.safeParse(parseStrictJson(typeof request.body === 'string' ? request.body : ''))
     const body = parsed.success ? parsed.data : undefined
     if (body === undefined || (body.receipt === undefined) === (body.certificate === undefined))
       throw new LianzhengError('BODY_INVALID', {
@@ -92,11 +97,10 @@ export function nodeRoutes(node: NodeContext): Router {
       sha256: fromHex(sha256, 32),
       ...(sm3 === undefined ? {} : { sm3: fromHex(sm3, 32) })
     }))
-    const text = JSON.stringify(body.receipt ?? body.certificate)
     response.json(
       body.receipt !== undefined
-        ? verifyParsedReceipt(parseReceipt(text), policy, { now, files })
-        : verifyParsedCertificate(parseCertificate(text), policy, { now })
+        ? verifyParsedReceipt(readReceipt(body.receipt as JsonValue), policy, { now, files })
+        : verifyParsedCertificate(readCertificate(body.certificate as JsonValue), policy, { now })
     )
   })
   return router

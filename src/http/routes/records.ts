@@ -11,7 +11,7 @@ import { mayKnowLog, mayReadRecord } from '../../records/visibility.ts'
 import { checkNfc, type ExaminedRecord, examine, matchDisclosures } from '../../verify/admit.ts'
 import { formatReceipt } from '../../verify/files.ts'
 import { showRecord } from '../../verify/shown.ts'
-import { findLog, type LogContext, type NodeContext, operatorOf } from '../context.ts'
+import { findLog, type LogContext, type NodeContext } from '../context.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { problemOf } from '../middleware/errors.ts'
 import { readQuery } from '../query.ts'
@@ -140,8 +140,7 @@ function find(node: NodeContext, request: Request<{ log: string; id: string }>):
     index = leaf === undefined ? Number(id) : log.reader.indexOfLeaf(leaf)
     statement = log.reader.statement(index)
   } catch (error) {
-    if (error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN' && !mayKnowLog(caller, log.classes, operatorOf(log)))
-      throw deny(request)
+    if (error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN' && !mayKnowLog(caller, log.classes)) throw deny(request)
     throw error
   }
   const mayDisclose = statement.kind === 'record' && mayReadRecord(caller, facts(statement))

@@ -4,7 +4,7 @@ import { LianzhengError } from '../../core/errors.ts'
 import { HASH_SIZE } from '../../core/hash.ts'
 import { encodeBundle, parseTilePath, tileWidth } from '../../core/tile.ts'
 import { mayReadLog } from '../../records/visibility.ts'
-import { type LogContext, operatorOf } from '../context.ts'
+import type { LogContext } from '../context.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 
 const IMMUTABLE = 'public, max-age=31536000, immutable'
@@ -26,7 +26,7 @@ export function tlogRoutes(log: LogContext): Router {
     const { size } = log.reader.published()
     if (tileWidth(size, level, tile.index) < tile.width)
       throw new LianzhengError('NOT_FOUND', { expected: 'a tile of the published tree' })
-    if (tile.kind === 'entries' && !mayReadLog(callerOf(request, log), log.classes, operatorOf(log))) throw deny(request)
+    if (tile.kind === 'entries' && !mayReadLog(callerOf(request, log), log.classes)) throw deny(request)
     const bytes =
       tile.kind === 'hash'
         ? log.ledger.tile(tile.level, tile.index)?.subarray(0, tile.width * HASH_SIZE)
