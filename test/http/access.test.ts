@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { base64url } from '../../src/core/bytes.ts'
+import { formatKey, parseKey } from '../../src/client/keyfile.ts'
+import { base64url, utf8 } from '../../src/core/bytes.ts'
 import { ed25519Signer } from '../../src/core/keys.ts'
 import { fix, opinion } from '../helpers/lab.ts'
 import { type Filed, type LogName, type Name, PEOPLE, TestNetwork } from '../helpers/network.ts'
@@ -197,6 +198,30 @@ describe('whoever may not see what is there learns nothing of what is not', () =
 })
 
 describe('rights come from the registry', () => {
+  it('of the organisation that runs the log: a staff code or a role given elsewhere opens nothing', async () => {
+    const at = '2020-08-26T09:00:00+08:00'
+    const stranger = await formatKey(new Uint8Array(32).fill(77))
+    const { kid, publicKey, secret } = await parseKey(stranger)
+    await network.put(
+      {
+        type: 'registry.key',
+        at,
+        key: base64url(publicKey),
+        org: 'gz-procuratorate',
+        staff: '粤01-R0001',
+        roles: ['procuratorate']
+      },
+      'admin-procuratorate',
+      { log: 'supervision' }
+    )
+    const iat = Math.floor(Date.now() / 1000)
+    const header = base64url(utf8(JSON.stringify({ alg: 'EdDSA', kid })))
+    const payload = base64url(utf8(JSON.stringify({ aud: 'court.example', iat, exp: iat + 60 })))
+    const signature = base64url(secret!.signer.sign(utf8(`${header}.${payload}`)))
+    const answer = await network.ask(trail('power:粤01-R0001'), { authorization: `Bearer ${header}.${payload}.${signature}` })
+    expect([answer.status, answer.json().code]).toEqual([403, 'ACCESS_DENIED'])
+  })
+
   it('of each log: a key revoked in one log has its rights in the others', async () => {
     const { kid } = network.user('judge').key
     await network.put({ type: 'registry.revoke', at: '2020-08-26T09:00:00+08:00', kid, reason: 'left' }, 'admin-court', {

@@ -3,7 +3,7 @@ import { type Bytes, base64url, equalBytes, hex } from '../../src/core/bytes.ts'
 import { parseCheckpoint } from '../../src/core/checkpoint.ts'
 import { FatalError, LianzhengError } from '../../src/core/errors.ts'
 import { keyId } from '../../src/core/keys.ts'
-import { parseNote } from '../../src/core/note.ts'
+import { formatVkey, parseNote } from '../../src/core/note.ts'
 import { parsePolicy } from '../../src/core/policy.ts'
 import { decodeSeal } from '../../src/core/seal.ts'
 import { decodeStatement } from '../../src/core/statement.ts'
@@ -19,7 +19,7 @@ import { verifyCertificate } from '../../src/verify/certificate.ts'
 import { formatCertificate, formatReceipt } from '../../src/verify/files.ts'
 import type { Head } from '../../src/verify/fold.ts'
 import { verifyReceipt } from '../../src/verify/receipt.ts'
-import { all, fix, Lab, type LabOptions, opinion, START, USERS, user } from '../helpers/lab.ts'
+import { all, fix, Lab, type LabOptions, opinion, START, seedKeys, USERS, user } from '../helpers/lab.ts'
 import { pagesBelow, storedPages, supersededPages } from '../helpers/pages.ts'
 import { gate, settled, WatchedStore } from '../helpers/watched.ts'
 
@@ -434,6 +434,20 @@ describe('genesis', () => {
     expect(await lab.place(first)).toEqual({ index: 0, fresh: false })
     expect(headSize(lab)).toBe(2)
   })
+})
+
+test('a change to keys that this node does not hold is refused: it would seal with keys that no longer count', async () => {
+  const lab = await Lab.open()
+  const stranger = seedKeys('another node', lab.origin)
+  const change = (keys: { [name: string]: string }) =>
+    lab.submit({ type: 'registry.node', at: '2020-08-26T09:00:00+08:00', generation: 2, keys }, USERS.admin)
+  const foreign = Buffer.from(stranger.statement.publicKey).toString('base64url')
+  await expect(change({ statement: foreign })).rejects.toThrow(refusal('FIELD_INVALID'))
+  await expect(change({ log: formatVkey(stranger.log.vkey) })).rejects.toThrow(refusal('FIELD_INVALID'))
+  await expect(change({ log: 'nonsense' })).rejects.toThrow(refusal('FIELD_INVALID'))
+  const { index } = await lab.submit(fix('after'), USERS.clerk)
+  expect(verifyReceipt(formatReceipt(lab.reader.receipt(index, all)), parsePolicy(lab.policy())).overall).toBe('verified')
+  await lab.sequencer.stop()
 })
 
 test('at capacity one more is refused; the same one is not one more; room comes back', async () => {
