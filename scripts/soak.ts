@@ -141,11 +141,9 @@ async function killedNodes(network: Network, rounds: number): Promise<Figures> {
     kills: rounds,
     'records sent': sent,
     'answered before the kill': sum(({ answered }) => answered),
-    'lost or changed of these': 0,
     'sent again': sum(({ resent }) => resent),
     'of these, there already': sum(({ known }) => known),
-    'with two places': 0,
-    'receipts verified': sum(({ checked }) => checked),
+    'read back, all as answered': sum(({ checked }) => checked),
     'audits without a finding': totals.rounds.filter(({ audited }) => audited).length + 1,
     'ready again, median ms': Math.round(median(totals.rounds.map(({ restart }) => restart))),
     requests: [...outcomes].map(([name, times]) => `${name} ×${times}`).join(', ')

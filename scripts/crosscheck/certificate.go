@@ -26,11 +26,13 @@ type certificatePart struct {
 	keyTrails          []keyTrail
 
 	// found while checking
-	size   int64  // of the checkpoint
-	head   hash   // its root
-	leaves []hash // of the trail, from `from` on
-	start  hash   // root of the first `from` leaves
-	sound  bool
+	p       *proof
+	signers []use
+	size    int64  // of the checkpoint
+	head    hash   // its root
+	leaves  []hash // of the trail, from `from` on
+	start   hash   // root of the first `from` leaves
+	sound   bool
 }
 
 func readCertificate(data []byte) (trail string, parts []*certificatePart, err error) {
@@ -92,6 +94,7 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 	schemaStep, disclosureStep := step("schema and trails"), step("disclosures")
 
 	p := newProof(pol, c.origin, now)
+	c.p = p
 	p.checkPolicy(policyStep)
 	p.checkCheckpoint(checkpointStep, quorumStep, c.checkpoint)
 	p.readSeals(sealStep, c.seal, c.seals)
@@ -128,6 +131,7 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 			trailStep.check(fmt.Errorf("entry %d does not name the trail", item.index))
 		}
 		p.checkAuthor(authorityStep, statementStep, st, item.index)
+		c.signers = append(c.signers, use{st.kid, item.index})
 		schemaStep.check(checkRecord(st))
 		schemaStep.check(p.checkClass(st, item.index))
 	}
@@ -250,6 +254,12 @@ func joinParts(parts []*certificatePart) error {
 	for _, c := range parts {
 		if c.root != nil && rootOf(all[:c.count]) != *c.root {
 			return fmt.Errorf("%s: the parts belong to different trails", c.origin)
+		}
+		// A revocation may stand above an older head: all signers answer to the key trails under the newest.
+		for _, u := range c.signers {
+			if err := newest.p.checkUse(u, c.p.enteredBy(u.index)); c.size < newest.size && err != nil {
+				return err
+			}
 		}
 	}
 	return nil

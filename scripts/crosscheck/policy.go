@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -40,6 +41,9 @@ func parsePolicy(data []byte) (*policy, error) {
 	var comments [][]string
 	used := map[string]bool{} // witnesses and groups already in a group
 	seenKeys := map[string]bool{}
+	if !utf8.Valid(data) {
+		return nil, fmt.Errorf("policy is not UTF-8")
+	}
 	fail := func(line int, format string, args ...any) (*policy, error) {
 		return nil, fmt.Errorf("policy line %d: %s", line+1, fmt.Sprintf(format, args...))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -86,6 +87,12 @@ type proof struct {
 	reg    *registry
 	// indexes of authority entries, for key trails that give an index alone
 	authority map[int64]*statement
+	// what the key trails say, by key id; a key without an entry has no trail here
+	revocations map[hash][]revocation
+}
+
+type revocation struct {
+	index, since int64 // since in ms, beyond all times where the record names none
 }
 
 func newProof(p *policy, origin string, now time.Time) *proof {
@@ -341,17 +348,15 @@ func (p *proof) checkTrailProof(trail string, count int64, root *hash, proof []b
 // checkKeyTrails checks the whole trail of every key that something rests on, and applies the revocations there.
 func (p *proof) checkKeyTrails(s *step, trails []keyTrail) {
 	s.check(p.checkMirrors())
-	revocations := map[hash][]*statement{}
-	at := map[*statement]int64{}
-	seen := map[hash]bool{}
+	p.revocations = map[hash][]revocation{}
 	for _, t := range trails {
 		name := "key:" + base64url(t.kid[:])
-		if seen[t.kid] {
+		if _, twice := p.revocations[t.kid]; twice {
 			s.check(fmt.Errorf("trail %s twice", name))
 		}
-		seen[t.kid] = true
+		p.revocations[t.kid] = nil
 		var f frontier
-		var registration *statement
+		registered := int64(-1)
 		for i, item := range t.entries {
 			st := p.authority[item.index]
 			if (st == nil) == (item.raw == nil) {
@@ -372,44 +377,59 @@ func (p *proof) checkKeyTrails(s *step, trails []keyTrail) {
 				s.check(fmt.Errorf("trail %s: indexes do not increase, or reach the seal", name))
 			}
 			f.add(trailLeaf(item.index, st.leaf))
-			at[st] = item.index
-			if st.typ == "registry.key" && registration == nil {
-				registration = st
+			if st.typ == "registry.key" && registered < 0 {
+				registered = item.index
 			}
 			if st.typ == "registry.revoke" && sameBytes(t.kid, st.body["kid"]) {
-				revocations[t.kid] = append(revocations[t.kid], st)
+				since := int64(math.MaxInt64)
+				if seconds, dated := st.body["compromisedSince"].(int64); dated {
+					since = seconds * 1000
+				}
+				p.revocations[t.kid] = append(p.revocations[t.kid], revocation{item.index, since})
 			}
 		}
 		if f.n != t.count || t.root != nil && f.root() != *t.root {
 			s.check(fmt.Errorf("trail %s: entries do not give its count and root", name))
 			continue
 		}
+		for at, st := range p.authority {
+			if slices.Contains(st.trails, name) && !slices.ContainsFunc(t.entries, func(e shown) bool { return e.index == at }) {
+				s.check(fmt.Errorf("trail %s: entry %d of the authority chain is not in it", name, at))
+			}
+		}
 		s.check(p.checkTrailProof(name, t.count, t.root, t.proof))
 		k := p.reg.keys[t.kid]
 		switch {
 		case k == nil:
 			s.check(fmt.Errorf("trail %s of a key that nothing rests on", name))
-		case k.genesis && registration != nil:
+		case k.genesis && registered >= 0:
 			s.check(fmt.Errorf("trail %s: a genesis key is registered again", name))
-		case !k.genesis && (registration == nil || at[registration] != k.index):
+		case !k.genesis && registered != k.index:
 			s.check(fmt.Errorf("trail %s: its first registration is not the one in the authority chain", name))
 		}
 	}
-	for _, use := range p.reg.uses {
-		if !seen[use.kid] {
-			s.check(unsure("no trail of the key %s", base64url(use.kid[:])))
-			continue
-		}
-		for _, st := range revocations[use.kid] {
-			since, dated := st.body["compromisedSince"].(int64)
-			switch {
-			case at[st] < use.index:
-				s.check(fmt.Errorf("entry %d: its key was revoked at %d", use.index, at[st]))
-			case dated && p.enteredBy(use.index) >= since*1000:
-				s.check(unsure("entry %d: its key was compromised since %s", use.index, rfc3339(since)))
-			}
+	for _, u := range p.reg.uses {
+		s.check(p.checkUse(u, p.enteredBy(u.index)))
+	}
+}
+
+// checkUse holds one use of a key, which entered at a time in ms, to what is known of its revocation.
+func (p *proof) checkUse(u use, entered int64) error {
+	revocations, there := p.revocations[u.kid]
+	if !there {
+		return unsure("no trail of the key %s", base64url(u.kid[:]))
+	}
+	for _, r := range revocations {
+		if r.index < u.index {
+			return fmt.Errorf("entry %d: its key was revoked at %d", u.index, r.index)
 		}
 	}
+	for _, r := range revocations {
+		if entered >= r.since {
+			return unsure("entry %d: its key was compromised since %s", u.index, rfc3339(r.since/1000))
+		}
+	}
+	return nil
 }
 
 // checkDisclosures holds disclosures to the sealed digests of a statement and says which fields are open now.

@@ -78,8 +78,8 @@ function printAudit(report: AuditReport, io: Io): void {
   const { origin, size, records, seals, trails, disclosures, findings } = report
   say(
     io,
-    `账本 ${origin}：${size} 条（记录 ${records}，封印 ${seals}，轨迹 ${trails}，披露 ${disclosures}）${findings.length === 0 ? '，全部一致' : `，${findings.length} 处不符：`}`,
-    `log ${origin}: ${size} entries (${records} records, ${seals} seals, ${trails} trails, ${disclosures} disclosures)${findings.length === 0 ? ', all agree' : `, ${findings.length} findings:`}`
+    `账本 ${origin}：${size} 条（记录 ${records}，封印 ${seals}，轨迹 ${trails}，${disclosures === undefined ? '披露未查' : `披露 ${disclosures}`}）${findings.length === 0 ? '，全部一致' : `，${findings.length} 处不符：`}`,
+    `log ${origin}: ${size} entries (${records} records, ${seals} seals, ${trails} trails, ${disclosures === undefined ? 'disclosures not looked at' : `${disclosures} disclosures`})${findings.length === 0 ? ', all agree' : `, ${findings.length} findings:`}`
   )
   for (const { what, code, zh, en } of findings) say(io, `  ✗ ${what}  ${code}  ${zh}`, `  ✗ ${what}  ${code}  ${en}`)
 }

@@ -29,3 +29,8 @@ export async function digestFile(file: string, onProgress: (done: number, of: nu
   }
   return { sha256: new Uint8Array(sha256.digest()), ...(sm3 === undefined ? {} : { sm3: new Uint8Array(sm3.digest()) }), size }
 }
+
+export function digestBytes(bytes: Bytes): FileDigests {
+  const of = (algorithm: string) => new Uint8Array(createHash(algorithm).update(bytes).digest())
+  return { sha256: of('sha256'), ...(HAS_SM3 ? { sm3: of('sm3') } : {}), size: bytes.length }
+}

@@ -11,7 +11,7 @@ import { normaliseCaseNumber } from '../records/ids.ts'
 import { digestFile } from './digest.ts'
 import { type Io, printJson, progress, say } from './io.ts'
 import { readSecretKey } from './key.ts'
-import { manifestOf } from './manifest.ts'
+import { writeManifest } from './manifest.ts'
 import { Session, writeReceipt } from './session.ts'
 
 interface Args {
@@ -41,7 +41,14 @@ export async function run(args: Args, io: Io): Promise<number> {
   const court = given.open.court ?? courtOf(session, args.case)
   const done: { file: string; receipt: string; evidence: string; log: string; index: number; overall: string }[] = []
   for (const path of args.file) {
-    const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? manifestOf(path, args.out) : path
+    const manifest = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? writeManifest(path, args.out) : undefined
+    if (manifest !== undefined)
+      say(
+        io,
+        `文件夹 ${path}：${manifest.files} 个文件（含隐藏文件），清单 ${manifest.file}`,
+        `folder ${path}: ${manifest.files} files, hidden ones included; manifest ${manifest.file}`
+      )
+    const file = manifest?.file ?? path
     const { sha256, sm3, size } = await digestFile(file, (at, of) =>
       progress(io, `计算摘要 ${basename(file)}`, `digesting ${basename(file)}`, at, of)
     )

@@ -25,6 +25,11 @@ export async function runNew(args: { out: string; passphrase?: boolean }, io: Io
   if (args.passphrase === true) {
     passphrase = io.env.LIANZHENG_PASSPHRASE ?? (await io.askSecret(words(io, '口令：', 'Passphrase: ')))
     if (passphrase === undefined || passphrase === '') throw new LianzhengError('KEY_PASSPHRASE')
+    if (
+      io.env.LIANZHENG_PASSPHRASE === undefined &&
+      (await io.askSecret(words(io, '再输入一次：', 'Once more: '))) !== passphrase
+    )
+      throw new LianzhengError('KEY_PASSPHRASE', { expected: words(io, '两次相同的口令', 'the same passphrase twice') })
   }
   const text = await formatKey(new Uint8Array(randomBytes(32)), passphrase)
   writeNew(args.out, text, 0o600)

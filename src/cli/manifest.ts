@@ -13,15 +13,22 @@ import { compareText } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { makeDirectory, writeNew } from './io.ts'
 
-/** Writes `<folder>.manifest` into `out` and returns its path. Throws `FILE_UNREADABLE` naming what cannot stand in a manifest. */
-export function manifestOf(folder: string, out: string): string {
-  const lines = walk(folder, '')
-    .sort((a, b) => compareText(a.path, b.path))
-    .map(({ path, size, sha256 }) => `${sha256} ${size} ${path}\n`)
+/** The manifest of a folder. Throws `FILE_UNREADABLE` naming what cannot stand in one. */
+export function manifestText(folder: string): { text: string; files: number } {
+  const lines = walk(folder, '').sort((a, b) => compareText(a.path, b.path))
+  return {
+    text: `lianzheng-manifest/v1\n${lines.map(({ path, size, sha256 }) => `${sha256} ${size} ${path}\n`).join('')}`,
+    files: lines.length
+  }
+}
+
+/** Writes `<folder>.manifest` into `out`. */
+export function writeManifest(folder: string, out: string): { file: string; files: number } {
+  const { text, files } = manifestText(folder)
   makeDirectory(out)
   const file = join(out, `${basename(resolve(folder))}.manifest`)
-  writeNew(file, `lianzheng-manifest/v1\n${lines.join('')}`)
-  return file
+  writeNew(file, text)
+  return { file, files }
 }
 
 interface Line {

@@ -11,7 +11,7 @@ import { type Policy, parsePolicy } from '../core/policy.ts'
 import { draft, typeOf } from '../records/draft.ts'
 import type { GivenFile } from '../verify/receipt.ts'
 import type { Verdict } from '../verify/verdict.ts'
-import { type Io, makeDirectory, readText, writeNew } from './io.ts'
+import { type Io, makeDirectory, readText, words, writeNew } from './io.ts'
 
 /** One file a log under `~/.lianzheng/heads`, or `$LIANZHENG_HOME/heads`. */
 export function headMemory(io: Io): HeadMemory {
@@ -40,11 +40,13 @@ export function headMemory(io: Io): HeadMemory {
   }
 }
 
+/** Throws `USAGE` for what is no address of a node. */
 export function connect(
   io: Io,
   url: string,
   { key, policy }: { key?: Key | undefined; policy?: Policy | undefined } = {}
 ): LedgerClient {
+  if (!/^https?:\/\/[^/]/.test(url)) throw new LianzhengError('USAGE', { field: '--url', expected: 'http://host:port' })
   return new LedgerClient({
     url,
     memory: headMemory(io),
@@ -83,6 +85,10 @@ export class Session {
   ): Promise<Session> {
     const own = policyFile === undefined ? undefined : parsePolicy(readText(policyFile))
     const client = connect(io, url, { key, policy: own })
+    if (own === undefined && !io.json)
+      io.err(
+        `${words(io, '未给出 --policy：以下结论依据节点自己给出的策略', 'no --policy given: what follows rests on the policy the node gives of itself')}\n`
+      )
     const logs = await client.logs()
     const text = logs[0]?.policy
     if (text === undefined) throw new LianzhengError('ANSWER_INVALID', { field: 'logs', expected: 'at least one log' })

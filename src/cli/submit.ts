@@ -43,6 +43,7 @@ function readRecords(file: string): { [name: string]: unknown }[] {
     throw new LianzhengError('JSON_INVALID', { at: file, cause })
   }
   const records = Array.isArray(value) ? value : [value]
+  if (records.length === 0) throw new LianzhengError('JSON_INVALID', { at: file, expected: 'at least one record' })
   for (const record of records)
     if (typeof record !== 'object' || record === null || Array.isArray(record))
       throw new LianzhengError('JSON_INVALID', { at: file, expected: 'a record, or an array of records' })

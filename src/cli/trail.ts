@@ -1,6 +1,7 @@
 /** `trail`: a whole trail, fetched, verified, and kept as a certificate. */
 import { parsePolicy } from '../core/policy.ts'
 import { useNative } from '../node/native.ts'
+import { normaliseCaseNumber } from '../records/ids.ts'
 import { exitStatus } from '../verify/verdict.ts'
 import { type Io, readText, say, writeNew } from './io.ts'
 import { readSecretKey } from './key.ts'
@@ -14,9 +15,15 @@ export async function run(
   useNative()
   const policy = parsePolicy(readText(args.policy))
   const key = args.key === undefined ? undefined : await readSecretKey(args.key, io)
-  const { certificate, report } = await connect(io, args.url, { key, policy }).trail(args.name, policy)
+  const { certificate, report } = await connect(io, args.url, { key, policy }).trail(trailName(args.name), policy)
   if (args.out !== undefined) writeNew(args.out, certificate)
   printReport(report, io)
   if (args.out !== undefined) say(io, `证书 ${args.out}`, `certificate ${args.out}`)
   return exitStatus(report.overall)
+}
+
+/** A case number may be typed with half-width brackets. */
+function trailName(typed: string): string {
+  const [kind, ...id] = typed.split(':')
+  return kind === 'case' || kind === 'case-internal' ? `${kind}:${normaliseCaseNumber(id.join(':'))}` : typed
 }

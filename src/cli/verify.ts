@@ -1,5 +1,7 @@
 /** `verify`: a receipt or a trail certificate, offline. No network is touched. */
+import { statSync } from 'node:fs'
 import { basename } from 'node:path'
+import { utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { parsePolicy } from '../core/policy.ts'
 import { useNative } from '../node/native.ts'
@@ -7,8 +9,9 @@ import { verifyCertificate } from '../verify/certificate.ts'
 import { fileKind } from '../verify/files.ts'
 import { verifyReceipt } from '../verify/receipt.ts'
 import { exitStatus } from '../verify/verdict.ts'
-import { digestFile } from './digest.ts'
+import { digestBytes, digestFile, type FileDigests } from './digest.ts'
 import { type Io, progress, readText } from './io.ts'
+import { manifestText } from './manifest.ts'
 import { printReport } from './print.ts'
 
 export async function run(args: { file: string; evidence: string[]; policy: string }, io: Io): Promise<number> {
@@ -26,14 +29,14 @@ export async function run(args: { file: string; evidence: string[]; policy: stri
   if (kind === 'trail' && args.evidence.length > 0)
     throw new LianzhengError('USAGE', { expected: 'no evidence files with a trail certificate' })
   const files = []
-  for (const file of args.evidence)
-    files.push({
-      name: basename(file),
-      ...(await digestFile(file, (done, of) =>
-        progress(io, `计算摘要 ${basename(file)}`, `digesting ${basename(file)}`, done, of)
-      ))
-    })
+  for (const file of args.evidence) files.push({ name: basename(file), ...(await digestOf(file, io)) })
   const report = kind === 'receipt' ? verifyReceipt(text, policy, { now, files }) : verifyCertificate(text, policy, { now })
   printReport(report, io)
   return exitStatus(report.overall)
+}
+
+/** A folder is what its manifest is. */
+async function digestOf(path: string, io: Io): Promise<FileDigests> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return digestBytes(utf8(manifestText(path).text))
+  return digestFile(path, (done, of) => progress(io, `计算摘要 ${basename(path)}`, `digesting ${basename(path)}`, done, of))
 }

@@ -12,7 +12,7 @@
  */
 import { hashes, Point, getPublicKey as publicKeyOf, sign as signPortable } from '@noble/ed25519'
 import { sha512 } from '@noble/hashes/sha2.js'
-import { type Bytes, concat, equalBytes, hex } from './bytes.ts'
+import { type Bytes, base64url, concat, equalBytes, hex } from './bytes.ts'
 import { LianzhengError } from './errors.ts'
 import { sha256 } from './hash.ts'
 
@@ -93,6 +93,20 @@ export function verifyEd25519(publicKey: Bytes, message: Bytes, signature: Bytes
 
 /** Admission of keys (formats.md §2): on the curve, canonical, not of small order, torsion-free. */
 export function isAcceptableKey(publicKey: Bytes): boolean {
+  const name = base64url(publicKey)
+  const known = judged.get(name)
+  if (known !== undefined) return known
+  const acceptable = judge(publicKey)
+  if (judged.size >= JUDGED_KEPT) judged.delete(judged.keys().next().value!)
+  judged.set(name, acceptable)
+  return acceptable
+}
+
+/** The same few keys stand in every policy and genesis, and torsion takes most of a millisecond to rule out (measured). */
+const judged = new Map<string, boolean>()
+const JUDGED_KEPT = 4_096
+
+function judge(publicKey: Bytes): boolean {
   if (publicKey.length !== PUBLIC_KEY_SIZE || !isCanonical(publicKey)) return false
   const A = decodePoint(publicKey)
   return A !== undefined && !A.isSmallOrder() && A.isTorsionFree()

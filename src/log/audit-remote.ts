@@ -61,7 +61,7 @@ export async function auditRemote({ origin, verifier, policy, get, onProgress }:
     records: replay.records,
     seals: replay.size - replay.records,
     trails,
-    disclosures: 0,
+    disclosures: undefined,
     findings
   }
 }

@@ -43,7 +43,8 @@ export interface AuditReport {
   records: number
   seals: number
   trails: number
-  disclosures: number
+  /** Undefined where they were not looked at: they are not served with the entries. */
+  disclosures: number | undefined
   findings: Finding[]
 }
 
@@ -237,7 +238,8 @@ class StoreAudit {
     if (vkey === undefined) return
     const policy = this.#options.policy
     const result = policy === undefined ? undefined : evaluatePolicy(policy, note, checkpoint)
-    if (result?.log === 'broken') this.#find('m note', 'SIGNATURE_INVALID')
+    if (result !== undefined && result.log !== 'verified')
+      this.#find('m note', 'SIGNATURE_INVALID', 'a signature by a log key of the policy')
     const own = this.#read('m note', () => parseVkey(vkey))
     const line = own === undefined ? undefined : note.signatures.find((signature) => isBy(signature, own))
     if (own === undefined || line === undefined || !verifyNoteSignature(note.text, line, own))

@@ -138,11 +138,18 @@ export class Part {
           `signature lines do not verify: ${result.brokenLines.join(', ')}`,
           'SIGNATURE_INVALID'
         )
-      if (result.ignored > 0)
+      const own = note.signatures.filter(({ name, keyId }) => name === checkpoint.origin && !this.#lists(name, keyId)).length
+      if (own > 0)
         steps.note(
           'checkpoint',
-          `另有 ${result.ignored} 行签名由策略未列的密钥作出，未计入`,
-          `not counted: ${result.ignored} signature line${result.ignored === 1 ? '' : 's'} by keys the policy does not list`
+          '账本另有一种签名（如后量子签名 ML-DSA-44），本策略不以其为据',
+          'the log has signed with another key too (such as ML-DSA-44), on which this policy does not rest'
+        )
+      if (result.ignored > own)
+        steps.note(
+          'checkpoint',
+          `另有 ${result.ignored - own} 行签名由策略未列的密钥作出，未计入`,
+          `not counted: ${result.ignored - own} signature line${result.ignored - own === 1 ? '' : 's'} by keys the policy does not list`
         )
       if (this.#policy.quorum === 'none')
         steps.note(
@@ -157,6 +164,10 @@ export class Part {
       steps.error('checkpoint', error)
       return undefined
     }
+  }
+
+  #lists(name: string, id: number): boolean {
+    return this.#policy.logs.some(({ vkey }) => vkey.name === name && vkey.id === id)
   }
 
   /** Is this statement at this index of the checkpoint's tree? Reports into `step`. */

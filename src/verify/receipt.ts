@@ -170,7 +170,7 @@ export function vouchingOf(part: Part, policy: Policy, origin: string): Vouching
     size: checkpoint.size,
     root: hex(checkpoint.root),
     cosigners: policyResult.counted.map(({ keyName }) => keyName),
-    operatorOnly: policy.quorum === 'none',
+    operatorOnly: policy.quorum === 'none' && policy.logs.some(({ vkey }) => vkey.name === origin),
     mirrors: policyResult.mirrors,
     provenTime: seconds(policyResult.provenTime),
     freshness: seconds(policyResult.freshness),

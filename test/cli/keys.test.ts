@@ -64,7 +64,7 @@ describe('key new', () => {
   it('or as it is typed, and asks in the language of the user', async () => {
     const file = desk.path('typed.json')
     await desk.json(['key', 'new', '--out', file, '--passphrase', '--lang', 'zh'], 0, { typed: PASSPHRASE })
-    expect(desk.prompts.at(-1)).toBe('口令：')
+    expect(desk.prompts.slice(-2)).toEqual(['口令：', '再输入一次：'])
     await kept(file, PASSPHRASE)
     await desk.json(['key', 'show', file], 0, { typed: PASSPHRASE })
     expect(desk.prompts.at(-1)).toBe(`Passphrase of ${file}: `)

@@ -69,7 +69,7 @@ describe('one organisation is enough', () => {
     const added = await desk.json<Done[]>(['registry', 'add', file, ...leader, ...as(network, 'admin-court')])
     expect(added.map(({ log }) => log)).toEqual([...LOGS])
     expect(await whoami(network, file)).toEqual({ logs: ['supervision'] })
-    const record = (await network.ask(`/api/v1/logs/evidence/records/${added[0]!.leaf}`, { as: 'clerk' })).json()
+    const record = (await network.ask(`/api/v1/logs/evidence/records/${added[0]!.leaf}`, { as: 'admin-court' })).json()
     expect(record).toMatchObject({
       type: 'registry.key',
       body: { staff: '粤01-R0077', roles: ['leader', 'judge'] },
@@ -89,7 +89,7 @@ describe('one organisation is enough', () => {
     ])
     expect(revoked.map(({ log }) => log)).toEqual([...LOGS])
     expect(await whoami(network, file)).toMatchObject({ error: { code: 'AUTH_INVALID' } })
-    const last = (await network.ask(`/api/v1/logs/evidence/records/${revoked[0]!.leaf}`, { as: 'clerk' })).json()
+    const last = (await network.ask(`/api/v1/logs/evidence/records/${revoked[0]!.leaf}`, { as: 'admin-court' })).json()
     expect(last).toMatchObject({ body: { kid, reason: 'lost', compromisedSince: Date.parse(since) / 1000 } })
     expect(await desk.json(['registry', 'add', file, ...leader, ...as(network, 'admin-court')], 1)).toMatchObject({
       error: { code: 'KEY_ALREADY_REGISTERED' }

@@ -105,7 +105,7 @@ describe('verify', () => {
     expect(steps(await verify([receipt, wrong], 1), 'broken')).toEqual(['files'])
     const { out } = await desk.run(['verify', receipt, file, wrong, '--policy', network.policyFile])
     expect(out).toMatch(
-      /file 合同\.pdf has a digest of the record[\s\S]*file other\.pdf matches no digest.*the file differs, not the ledger/
+      /file 合同\.pdf has the digests of the record[\s\S]*file other\.pdf does not have the digests.*the file differs, not the ledger/
     )
     expect(out.trimEnd().split('\n').at(-1)).toMatch(/^broken; the file differs/)
   })
