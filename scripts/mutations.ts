@@ -65,7 +65,25 @@ const set = ({ holder, name }: Place, value: Tree): void => {
   ;(holder as { [name: string]: Tree })[name] = value
 }
 
-const STRANGE: readonly Tree[] = [null, true, '', 'x', 0, 1, -1, 1.5, 2 ** 53, [], {}, [[]], 'AA', '__proto__']
+const STRANGE: readonly Tree[] = [
+  null,
+  true,
+  '',
+  'x',
+  0,
+  1,
+  -1,
+  1.5,
+  2 ** 53,
+  [],
+  {},
+  [[]],
+  'AA',
+  '__proto__',
+  '\ufffd',
+  [{ type: '\ufffd', token: '' }],
+  [{ type: 'rfc3161', token: 'AAAA' }]
+]
 
 const members: readonly Change[] = [
   function drop({ holder, name }) {
@@ -83,6 +101,12 @@ const members: readonly Change[] = [
     delete holder[name]
     holder[`${name}s`] = value
     return 'renamed'
+  },
+  function backwards(place) {
+    const { value } = place
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+    set(place, Object.fromEntries(Object.entries(value).reverse()))
+    return 'members in reverse'
   },
   function more({ value }) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
@@ -187,6 +211,12 @@ const noteChanges: readonly ((text: string[], signatures: string[], random: Rand
     signatures.reverse()
     return 'signatures reversed'
   },
+  function some(text, signatures, random) {
+    const own = random(2) === 0
+    const kept = signatures.filter((line) => line.startsWith(`— ${text[0]} `) === own)
+    signatures.splice(0, signatures.length, ...(kept.length > 0 ? kept : signatures))
+    return `signatures of the ${own ? 'log' : 'others'} alone`
+  },
   function damage(_, signatures, random) {
     const at = random(signatures.length)
     const [dash, name, blob] = signatures[at]!.split(' ') as [string, string, string]
@@ -255,14 +285,14 @@ const notes: readonly Change[] = noteChanges.map(
 )
 
 function changesFor({ name, value }: Place): readonly Change[] {
-  if (name === 'checkpoint' && typeof value === 'string') return random3(notes, members)
-  if (typeof value === 'number') return random3(numbers, members)
-  if (typeof value === 'string' && /^[A-Za-z0-9_-]{4,}$/.test(value) && value.length % 4 !== 1) return random3(encoded, members)
+  if (name === 'checkpoint' && typeof value === 'string') return mostly(notes, members)
+  if (typeof value === 'number') return mostly(numbers, members)
+  if (typeof value === 'string' && /^[A-Za-z0-9_-]{4,}$/.test(value) && value.length % 4 !== 1) return mostly(encoded, members)
   return members
 }
 
 /** The first kind three times as often as the second. */
-function random3<T>(often: readonly T[], seldom: readonly T[]): T[] {
+function mostly<T>(often: readonly T[], seldom: readonly T[]): T[] {
   return [...often, ...often, ...often, ...seldom]
 }
 
@@ -289,6 +319,31 @@ const textChanges: readonly ((bytes: Buffer, random: Random) => [string, Buffer]
     if (at < 0) return undefined
     return ['a byte that is no UTF-8', Buffer.concat([bytes.subarray(0, at + 1), Buffer.from([0xff]), bytes.subarray(at + 1)])]
   },
+  function backwards(bytes) {
+    const document = JSON.parse(bytes.toString()) as { [name: string]: Tree }
+    return ['members in reverse', Buffer.from(JSON.stringify(Object.fromEntries(Object.entries(document).reverse())))]
+  },
+  function summary(bytes, random) {
+    const value = pick(random, [
+      '{"format": "lianzheng-trail/v1"}',
+      '{"format": "lianzheng-receipt/v1"}',
+      '"\\ufffd"',
+      '"\\ud800"',
+      '[1e999, -0.0]'
+    ])
+    return [`summary ${value}`, Buffer.from(bytes.toString().replace('{', `{"summary": ${value},`))]
+  },
+  function escaped(bytes, random) {
+    const [from, to] = pick(random, [
+      ['"format"', '"f\\u006frmat"'],
+      ['"lianzheng-', '"\\u006cianzheng-'],
+      ['example/', 'example\\/']
+    ] as const)
+    return [`${from} written ${to}`, Buffer.from(bytes.toString().replace(from, to))]
+  },
+  function version(bytes) {
+    return ['another version', Buffer.from(bytes.toString().replace('/v1"', '/v2"'))]
+  },
   function lineEnds(bytes) {
     return ['line ends CR LF', Buffer.from(bytes.toString().replaceAll('\n', '\r\n'))]
   }
@@ -311,6 +366,18 @@ export function mutate(text: string, donors: readonly string[], random: Random):
   }
 }
 
+const textOfPolicy: readonly ((text: string, line: number) => [string, Buffer])[] = [
+  (text) => ['byte order mark', Buffer.from(`\ufeff${text}`)],
+  (text) => ['line ends CR LF', Buffer.from(text.replaceAll('\n', '\r\n'))],
+  (text) => ['tabs', Buffer.from(text.replaceAll(' ', '\t'))],
+  (text) => ['comments and empty lines', Buffer.from(`#\n# 注\n\n ${text.replaceAll('\n', '\n\n  #x\n')}`)],
+  (text) => ['a byte that is no UTF-8', Buffer.concat([Buffer.from('# '), Buffer.from([0xff, 0x0a]), Buffer.from(text)])],
+  (text, line) => [
+    `other white space in line ${line + 1}`,
+    Buffer.from(text.split('\n').with(line, text.split('\n')[line]!.replace(' ', '\u00a0')).join('\n'))
+  ]
+]
+
 /** One change to a policy. */
 export function mutatePolicy(text: string, random: Random): Mutant {
   const lines = text.trimEnd().split('\n')
@@ -320,7 +387,11 @@ export function mutatePolicy(text: string, random: Random): Mutant {
     what: `line ${at + 1} ${what}`,
     bytes: Buffer.from(`${changed.join('\n')}\n`)
   })
-  switch (random(5)) {
+  switch (random(6)) {
+    case 5: {
+      const [how, bytes] = pick(random, textOfPolicy)(text, at)
+      return { what: how, bytes }
+    }
     case 0:
       return done('dropped', lines.toSpliced(at, 1))
     case 1:

@@ -154,7 +154,9 @@ describe('a classified matter', () => {
   /** Which of some words stand anywhere under the data directory, as bytes of files or as values of the stores. */
   async function keptAnywhere(words: readonly string[]): Promise<string[]> {
     const held: Buffer[] = []
-    for (const log of readdirSync(network.data)) {
+    for (const name of readdirSync(network.data).filter((name) => name.endsWith('.head')))
+      held.push(readFileSync(join(network.data, name)))
+    for (const log of readdirSync(network.data).filter((name) => !name.endsWith('.head'))) {
       const directory = join(network.data, log)
       for (const name of readdirSync(directory)) held.push(readFileSync(join(directory, name)))
       const store = await openLevel(directory, { mustExist: true })
