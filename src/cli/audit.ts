@@ -7,13 +7,13 @@ import { type AuditReport, auditStore } from '../log/audit.ts'
 import { auditRemote } from '../log/audit-remote.ts'
 import { nativeVerifier, useNative } from '../node/native.ts'
 import { openLevel } from '../store/level.ts'
-import { type Io, printJson, progress, readText, say, words } from './io.ts'
+import { type Io, printJson, progress, readExact, say, words } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { connect } from './session.ts'
 
 export async function run(args: { url?: string; data?: string; policy: string; key?: string }, io: Io): Promise<number> {
   useNative()
-  const policy = parsePolicy(readText(args.policy))
+  const policy = parsePolicy(readExact(args.policy))
   if ((args.url === undefined) === (args.data === undefined)) throw new LianzhengError('USAGE', { expected: '--url or --data' })
   const reports =
     args.data !== undefined ? await auditData(args.data, policy, io) : await auditNode(args.url!, policy, args.key, io)

@@ -1,6 +1,6 @@
 /** What a command may touch of the outside: injected, so that commands are tested without a process. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type Bytes, utf8 } from '../core/bytes.ts'
+import { type Bytes, fromUtf8, utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 
 export type Lang = 'zh' | 'en'
@@ -56,6 +56,17 @@ export function readText(file: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     throw new LianzhengError('TEXT_NOT_UTF8', { at: file, cause })
+  }
+}
+
+/** UTF-8 to the byte, a byte order mark included: for what is evidence or says what evidence rests on. */
+export function readExact(file: string): string {
+  try {
+    return fromUtf8(readBytes(file))
+  } catch (error) {
+    throw error instanceof LianzhengError && error.code === 'TEXT_NOT_UTF8'
+      ? new LianzhengError('TEXT_NOT_UTF8', { at: file })
+      : error
   }
 }
 

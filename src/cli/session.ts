@@ -11,7 +11,7 @@ import { type Policy, parsePolicy } from '../core/policy.ts'
 import { draft, typeOf } from '../records/draft.ts'
 import type { GivenFile } from '../verify/receipt.ts'
 import type { Verdict } from '../verify/verdict.ts'
-import { type Io, makeDirectory, readText, words, writeNew } from './io.ts'
+import { type Io, makeDirectory, readExact, words, writeNew } from './io.ts'
 
 /** One file a log under `~/.lianzheng/heads`, or `$LIANZHENG_HOME/heads`. */
 export function headMemory(io: Io): HeadMemory {
@@ -83,7 +83,7 @@ export class Session {
     key: Key & { secret: NonNullable<Key['secret']> },
     policyFile?: string
   ): Promise<Session> {
-    const own = policyFile === undefined ? undefined : parsePolicy(readText(policyFile))
+    const own = policyFile === undefined ? undefined : parsePolicy(readExact(policyFile))
     const client = connect(io, url, { key, policy: own })
     if (own === undefined && !io.json)
       io.err(

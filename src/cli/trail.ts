@@ -3,7 +3,7 @@ import { parsePolicy } from '../core/policy.ts'
 import { useNative } from '../node/native.ts'
 import { normaliseCaseNumber } from '../records/ids.ts'
 import { exitStatus } from '../verify/verdict.ts'
-import { type Io, readText, say, writeNew } from './io.ts'
+import { type Io, readExact, say, writeNew } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { printReport } from './print.ts'
 import { connect } from './session.ts'
@@ -13,7 +13,7 @@ export async function run(
   io: Io
 ): Promise<number> {
   useNative()
-  const policy = parsePolicy(readText(args.policy))
+  const policy = parsePolicy(readExact(args.policy))
   const key = args.key === undefined ? undefined : await readSecretKey(args.key, io)
   const { certificate, report } = await connect(io, args.url, { key, policy }).trail(trailName(args.name), policy)
   if (args.out !== undefined) writeNew(args.out, certificate)

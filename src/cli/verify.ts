@@ -10,14 +10,15 @@ import { fileKind } from '../verify/files.ts'
 import { verifyReceipt } from '../verify/receipt.ts'
 import { exitStatus } from '../verify/verdict.ts'
 import { digestBytes, digestFile, type FileDigests } from './digest.ts'
-import { type Io, progress, readText } from './io.ts'
+import { type Io, progress, readExact } from './io.ts'
 import { manifestText } from './manifest.ts'
 import { printReport } from './print.ts'
 
 export async function run(args: { file: string; evidence: string[]; policy: string }, io: Io): Promise<number> {
   useNative()
-  const policy = parsePolicy(readText(args.policy))
-  const text = readText(args.file)
+  const policy = parsePolicy(readExact(args.policy))
+  // To the byte: a byte order mark is no part of a receipt.
+  const text = readExact(args.file)
   const now = Math.floor(Date.now() / 1000)
   const kind = fileKind(text)
   if (kind === undefined)

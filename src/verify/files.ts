@@ -273,8 +273,9 @@ export function formatCertificate(certificate: Certificate): string {
   return toText({ format: TRAIL_FORMAT, ...certificate })
 }
 
-/** Which of the two a text claims to be; undefined for anything else. */
+/** Which of the two a text claims to be; undefined for anything else. Throws `JSON_INVALID`. */
 export function fileKind(text: string): 'receipt' | 'trail' | undefined {
-  const format = /"format"\s*:\s*"(lianzheng-[a-z]+\/v1)"/.exec(text.slice(0, 2_000))?.[1]
+  const value = parseStrictJson(text)
+  const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined
   return format === RECEIPT_FORMAT ? 'receipt' : format === TRAIL_FORMAT ? 'trail' : undefined
 }

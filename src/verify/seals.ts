@@ -114,6 +114,12 @@ export class SealChain {
         field: 'seal.checkpoint',
         expected: `a note whose last leaf is ${entry.index}`
       })
+    if (result.log === 'no-listed-key')
+      this.#steps.unchecked(
+        'seal',
+        `第 ${entry.index} 条封印所附的链头没有策略所列账本密钥的签名`,
+        `the note of the seal at index ${entry.index} has no signature by a log key that the policy lists`
+      )
   }
 
   /** Bounds on the time of the last seal before an index, from genesis and the seals shown. */
