@@ -77,18 +77,18 @@ function groupBy<T>(items: readonly T[], by: (item: T) => string): Map<string, T
   return groups
 }
 
+/** Builds the second verifier, or says what is missing and ends. */
 function buildSecond(): void {
-  if (spawnSync('go', ['version']).error !== undefined) {
-    process.stderr.write(
-      'crosscheck needs Go (https://go.dev) on the path, and the Go module proxy within reach for its first build.\n'
-    )
-    process.exit(2)
-  }
-  const built = spawnSync('go', ['build', '-o', second, '.'], { cwd: join(scripts, 'crosscheck'), encoding: 'utf8' })
-  if (built.status !== 0) {
-    process.stderr.write(`${built.stderr}\ncrosscheck could not be built: is the Go module proxy within reach?\n`)
-    process.exit(2)
-  }
+  const options = { cwd: join(scripts, 'crosscheck'), encoding: 'utf8' } as const
+  const { error, status, stderr } = spawnSync('go', ['build', '-o', second, '.'], options)
+  if (error === undefined && status === 0) return
+  rmSync(home, { recursive: true })
+  process.stderr.write(
+    error !== undefined
+      ? 'crosscheck needs Go (https://go.dev) on the path, and the Go module proxy within reach for its first build.\n'
+      : `${stderr}\nThe Go program could not be built: is the Go module proxy within reach?\n`
+  )
+  process.exit(2)
 }
 
 async function judgeSecond({ file, policy, evidence = [] }: Pair): Promise<Judged> {
