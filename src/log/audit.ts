@@ -93,7 +93,6 @@ class StoreAudit {
       return read()
     } catch (error) {
       if (!(error instanceof LianzhengError)) throw error
-      if (error instanceof FatalError) throw error
       this.#find(what, error.code, error.detail.expected)
       return undefined
     }
@@ -111,7 +110,10 @@ class StoreAudit {
     const head = this.#read('m head', () => this.#ledger.readHead())
     const origin = format?.origin ?? this.#originOfNote()
     if (format !== undefined) this.#compare('m', 'm format', FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin }))
-    for await (const [key] of this.#store.range(classRange('g'))) this.#superseded.set(fromU64(key, 1)!, undefined)
+    for await (const [key] of this.#store.range(classRange('g'))) {
+      if (key.length === 9) this.#superseded.set(fromU64(key, 1)!, undefined)
+      else this.#find(`g ${hex(key)}`, 'STORE_CORRUPT', 'a key of this class')
+    }
 
     const replay = new Replay({
       origin,
@@ -293,7 +295,7 @@ class StoreAudit {
       this.#read(`p ${hex(key.subarray(1))}`, () => decodePage(bytes, key.subarray(1)))
     }
     const expected = (this.#expected.get('p') ?? 0) + superseded
-    if (derivable && pages > expected) this.#find('p', 'STORE_CORRUPT', `${expected} pages, not ${pages}`)
+    if (derivable && pages !== expected) this.#find('p', 'STORE_CORRUPT', `${expected} pages, not ${pages}`)
   }
 }
 

@@ -74,9 +74,10 @@ export function verifyParsedCertificate(
       steps
     )
   )
-  const missing = [...policy.rests]
-    .filter(([origin, { classes }]) => holdsTrail(trail, origin, classes) && !origins.includes(origin))
-    .map(([origin]) => origin)
+  // Every log of the policy, with a line about its classes or without: `key:` belongs to all of them.
+  const missing = [...new Set(policy.logs.map(({ vkey }) => vkey.name))].filter(
+    (origin) => holdsTrail(trail, origin, policy.rests.get(origin)?.classes ?? []) && !origins.includes(origin)
+  )
   for (const origin of missing) steps.unchecked('trail', `缺少账本 ${origin} 的部分`, `no part for the log ${origin}`)
   if (origins.length === 0) steps.unchecked('trail', '证书没有任何部分', 'the certificate has no part')
 
@@ -117,6 +118,7 @@ function checkLog(
   const covered = new Covered(parts.flatMap(({ from = 0, count }) => [from, count]))
   const signers: { kid: Bytes; index: number; entered: number | undefined; size: number }[] = []
   const entries: (ShownRecord & { erased: string[] })[] = []
+  const seen = new Set<number>()
   const heads: HeadShown[] = []
   let newest: { part: Part; count: number } | undefined
   for (const input of ordered) {
@@ -134,7 +136,8 @@ function checkLog(
       if (!record.statement.trails.includes(trail))
         steps.broken('trail', `第 ${index} 条不属于 ${trail}`, `index ${index} does not name ${trail}`, 'TRAILS_MISMATCH')
       const disclosed = checkDisclosures(record, index, disclosures, steps)
-      if (!entries.some((shown) => shown.index === index)) entries.push({ ...showRecord(record, index, disclosed), erased: [] })
+      if (!seen.has(index)) entries.push({ ...showRecord(record, index, disclosed), erased: [] })
+      seen.add(index)
     }
     heads.push({ checkpoint: part.checkpoint, input })
     if (newest === undefined || part.checkpoint.size > newest.part.checkpoint!.size) newest = { part, count: input.count }
