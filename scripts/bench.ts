@@ -1,0 +1,105 @@
+/**
+ * `npm run bench`: what this machine does, as ratios to the Ed25519 verifications it manages on all cores in the same run.
+ *
+ *   npm run bench -- [--quick | --full | --records N] [--only PART,…] [--json]
+ *
+ * `--quick` (default) goes up to 10⁵ records, `--full` to 10⁶. The table goes to stdout, progress to stderr. Parts:
+ *
+ *   process    the writer of a log without HTTP, at 10⁴, 10⁵, 10⁶ records; start-up, memory and disk at each mark
+ *
+ * Exits 0 where every figure was taken, whatever it is; 1 where a part failed.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { build } from 'esbuild'
+import { ROOT } from './bench/built.ts'
+import { Children } from './bench/parent.ts'
+import { inProcess } from './bench/parts.ts'
+import { type Figure, machine, median, number, row } from './bench/table.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    records: { type: 'string' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false }
+  }
+})
+
+export interface Run {
+  children: Children
+  /** The largest mark. */
+  records: number
+  /** Everything of the run is in here. */
+  directory: string
+  say(text: string): void
+}
+
+type Part = (run: Run) => Promise<Figure[]>
+
+const PARTS: { [name: string]: Part } = { process: inProcess }
+
+const records = Number(options.records ?? (options.full ? 1e6 : 1e5))
+const chosen = options.only?.split(',') ?? Object.keys(PARTS)
+const unknown = chosen.filter((name) => PARTS[name] === undefined)
+if (unknown.length > 0 || !Number.isSafeInteger(records) || records < 1e4) {
+  process.stderr.write(`--only: ${Object.keys(PARTS).join(', ')}; --records: at least 10000\n`)
+  process.exit(2)
+}
+
+const say = (text: string) => process.stderr.write(`${text}\n`)
+const directory = mkdtempSync(join(tmpdir(), 'lianzheng-bench-'))
+const file = join(directory, 'child.mjs')
+await build({
+  entryPoints: [join(ROOT, 'scripts/bench/child.ts')],
+  outfile: file,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  packages: 'external',
+  logLevel: 'error'
+})
+
+const children = new Children(file)
+const parts: { name: string; seconds: number; figures: Figure[]; failed?: string }[] = []
+try {
+  await children.rate()
+  for (const name of chosen) {
+    say(`■ ${name}`)
+    const start = performance.now()
+    const [figures, failed] = await PARTS[name]!({ children, records, directory, say: (text) => say(`  ${text}`) }).then(
+      (taken): [Figure[], undefined] => [taken, undefined],
+      (error: unknown): [Figure[], string] => [[], error instanceof Error ? error.message : String(error)]
+    )
+    parts.push({ name, seconds: (performance.now() - start) / 1000, figures, ...(failed === undefined ? {} : { failed }) })
+  }
+  await children.rate()
+} finally {
+  children.close()
+  rmSync(directory, { recursive: true, force: true })
+}
+
+const rates = children.rates
+const yardstick = { median: median(rates), least: Math.min(...rates), most: Math.max(...rates), measured: rates.length }
+if (options.json) process.stdout.write(`${JSON.stringify({ machine: machine(), records, yardstick, parts }, null, 1)}\n`)
+else print()
+process.exitCode = parts.some(({ failed }) => failed !== undefined) ? 1 : 0
+
+function print(): void {
+  const { cores, model, memory, node } = machine()
+  const lines = [
+    `${cores} cores, ${model}, ${number(memory / 2 ** 30)} GiB, Node ${node}`,
+    `yardstick: ${number(yardstick.median)} Ed25519 verifications/s on ${availableParallelism()} cores (${number(yardstick.least)}–${number(yardstick.most)}, measured ${yardstick.measured} times)`,
+    'workload: signed records of about 500 bytes, each beginning one trail and lengthening one of a thousand others',
+    '',
+    `  ${''.padEnd(46)} ${''.padStart(22)}   ratio  should be`
+  ]
+  for (const { name, seconds, figures, failed } of parts) {
+    lines.push(`■ ${name} (${number(seconds)} s)`, ...figures.map(row))
+    if (failed !== undefined) lines.push(`  FAILED: ${failed}`)
+  }
+  process.stdout.write(`${lines.join('\n')}\n`)
+}

@@ -1,0 +1,65 @@
+/** A network of one court node in a directory of its own, and its node as a process, started as people start it. */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { MAIN } from './built.ts'
+
+export async function initNetwork(directory: string): Promise<string> {
+  execFileSync(process.execPath, [MAIN, 'network', 'init', directory, '--port', String(await freePort())])
+  return directory
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export interface Server {
+  url: string
+  pid: number
+  /** Resident memory now, bytes; undefined where this system does not tell. */
+  rss(): number | undefined
+  stop(): Promise<void>
+}
+
+/** Resolves when the node says that it is ready. */
+export async function startServer(network: string): Promise<Server> {
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', join(network, 'court.yaml')], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const ended = once(child, 'exit')
+  const first = await Promise.race([once(child.stdout, 'data'), ended])
+  if (child.exitCode !== null) throw new Error(`the node ended with ${child.exitCode}`)
+  const { url } = JSON.parse(String(first[0])) as { url: string }
+  return {
+    url,
+    pid: child.pid!,
+    rss: () => rssOf(child.pid!),
+    stop: async () => {
+      child.kill('SIGTERM')
+      await ended
+    }
+  }
+}
+
+export function rssOf(pid: number): number | undefined {
+  try {
+    const kilobytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
+  } catch {
+    return undefined
+  }
+}
+
+/** Bytes of all files under a directory. */
+export function filesUnder(directory: string): number {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
+}
