@@ -1,29 +1,37 @@
 /** `audit`: everything re-read and re-derived, from a stopped node's data directory or over HTTP. */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Bytes } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
 import { type AuditReport, auditStore } from '../log/audit.ts'
 import { auditRemote } from '../log/audit-remote.ts'
+import { disclosureCipherOf, readSeed } from '../node/keys.ts'
 import { nativeVerifier, useNative } from '../node/native.ts'
 import { openLevel } from '../store/level.ts'
 import { type Io, printJson, progress, readExact, say, words } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { connect } from './session.ts'
 
-export async function run(args: { url?: string; data?: string; policy: string; key?: string }, io: Io): Promise<number> {
+export async function run(
+  args: { url?: string; data?: string; policy: string; key?: string; seed?: string },
+  io: Io
+): Promise<number> {
   useNative()
   const policy = parsePolicy(readExact(args.policy))
   if ((args.url === undefined) === (args.data === undefined)) throw new LianzhengError('USAGE', { expected: '--url or --data' })
+  if (args.seed !== undefined && args.data === undefined)
+    throw new LianzhengError('USAGE', { field: '--seed', expected: '--data' })
+  const seed = args.seed === undefined ? undefined : readSeed(args.seed)
   const reports =
-    args.data !== undefined ? await auditData(args.data, policy, io) : await auditNode(args.url!, policy, args.key, io)
+    args.data !== undefined ? await auditData(args.data, policy, seed, io) : await auditNode(args.url!, policy, args.key, io)
   if (io.json) printJson(io, reports)
   for (const report of reports) printAudit(report, io)
   return reports.every(({ findings }) => findings.length === 0) ? 0 : 1
 }
 
 /** A log's own directory, or a node's with one folder a log. */
-async function auditData(directory: string, policy: Policy, io: Io): Promise<AuditReport[]> {
+async function auditData(directory: string, policy: Policy, seed: Bytes | undefined, io: Io): Promise<AuditReport[]> {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new LianzhengError('FILE_UNREADABLE', { at: directory, expected: words(io, '目录', 'a directory') })
   const directories = existsSync(join(directory, 'CURRENT'))
@@ -44,6 +52,7 @@ async function auditData(directory: string, policy: Policy, io: Io): Promise<Aud
         await auditStore(store, {
           verifier: nativeVerifier,
           policy,
+          ...(seed === undefined ? {} : { cipherOf: (origin) => disclosureCipherOf(seed, origin) }),
           onProgress: (done, of) => progress(io, `审计 ${path}`, `auditing ${path}`, done, of)
         })
       )
@@ -75,11 +84,17 @@ async function auditNode(url: string, policy: Policy, keyFile: string | undefine
 }
 
 function printAudit(report: AuditReport, io: Io): void {
-  const { origin, size, records, seals, trails, disclosures, findings } = report
+  const { origin, size, records, seals, trails, disclosures, unopened, findings } = report
   say(
     io,
     `账本 ${origin}：${size} 条（记录 ${records}，封印 ${seals}，轨迹 ${trails}，${disclosures === undefined ? '披露未查' : `披露 ${disclosures}`}）${findings.length === 0 ? '，全部一致' : `，${findings.length} 处不符：`}`,
     `log ${origin}: ${size} entries (${records} records, ${seals} seals, ${trails} trails, ${disclosures === undefined ? 'disclosures not looked at' : `${disclosures} disclosures`})${findings.length === 0 ? ', all agree' : `, ${findings.length} findings:`}`
   )
+  if (unopened > 0)
+    say(
+      io,
+      `  ${unopened} 条记录的披露在磁盘上加密，未打开；要一并核对请加 --seed`,
+      `  the disclosures of ${unopened} records are sealed on disk and were not opened; add --seed to check them too`
+    )
   for (const { what, code, zh, en } of findings) say(io, `  ✗ ${what}  ${code}  ${zh}`, `  ✗ ${what}  ${code}  ${en}`)
 }

@@ -181,6 +181,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   command(program, 'audit', '重读并重算全部账本', 're-read and re-verify everything', () => import('./audit.ts'))
     .option('--url <url>', t('节点地址', 'address of the node'))
     .option('--data <dir>', t('数据目录（节点须已停止）', 'data directory (of a stopped node)'))
+    .option(
+      '--seed <file>',
+      t('节点种子，用以打开 --data 中加密的披露', "the node's seed, to open the sealed disclosures of --data")
+    )
     .addOption(policy(true))
     .addOption(key(false))
 

@@ -62,6 +62,7 @@ export async function auditRemote({ origin, verifier, policy, get, onProgress }:
     seals: replay.size - replay.records,
     trails,
     disclosures: undefined,
+    unopened: 0,
     findings
   }
 }

@@ -12,9 +12,12 @@ import { formatVkey, isBy, type Note, parseNote, parseVkey, type Vkey, verifyNot
 import { CLASSES, type Policy } from '../core/policy.ts'
 import { evaluatePolicy } from '../core/quorum.ts'
 import type { Seal } from '../core/seal.ts'
+import type { DisclosureCipher } from '../store/disclosures.ts'
+import { isPlain, openDisclosures } from '../store/disclosures.ts'
 import {
   classRange,
   ctiKey,
+  disclosuresKey,
   FORMAT_KEY,
   HEAD_KEY,
   KEY_CLASSES,
@@ -32,7 +35,7 @@ import {
 } from '../store/layout.ts'
 import type { Store } from '../store/store.ts'
 import { encodeValue } from '../store/values.ts'
-import { type Examined, matchDisclosures } from '../verify/admit.ts'
+import { type Examined, type ExaminedRecord, matchDisclosures } from '../verify/admit.ts'
 import { Ledger } from './ledger.ts'
 import type { Verifier } from './pool.ts'
 import { type Finding, Replay } from './replay.ts'
@@ -45,6 +48,8 @@ export interface AuditReport {
   trails: number
   /** Undefined where they were not looked at: they are not served with the entries. */
   disclosures: number | undefined
+  /** Records whose disclosures are sealed and were not opened, because the seed was not given. */
+  unopened: number
   findings: Finding[]
 }
 
@@ -54,6 +59,8 @@ export interface AuditOptions {
   policy?: Policy
   /** The log's ML-DSA-44 note key, where the caller has it. */
   postQuantumKey?: Vkey
+  /** Opens the disclosures of a log, for whoever has the seed of its node. */
+  cipherOf?(origin: string): DisclosureCipher
   onProgress?(done: number, of: number): void
 }
 
@@ -71,6 +78,8 @@ class StoreAudit {
   /** Lists of superseded pages by height, for the heights the store still keeps. */
   readonly #superseded = new Map<number, Bytes | undefined>()
   #disclosures = 0
+  #unopened = 0
+  #cipher: DisclosureCipher | undefined
 
   constructor(store: Store, options: AuditOptions) {
     this.#store = store
@@ -109,6 +118,7 @@ class StoreAudit {
     const format = this.#read('m format', () => this.#ledger.format())
     const head = this.#read('m head', () => this.#ledger.readHead())
     const origin = format?.origin ?? this.#originOfNote()
+    this.#cipher = this.#options.cipherOf?.(origin)
     if (format !== undefined) this.#compare('m', 'm format', FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin }))
     for await (const [key] of this.#store.range(classRange('g'))) {
       if (key.length === 9) this.#superseded.set(fromU64(key, 1)!, undefined)
@@ -134,6 +144,7 @@ class StoreAudit {
       seals: this.#expected.get('s') ?? 0,
       trails: this.#expected.get('t') ?? 0,
       disclosures: this.#disclosures,
+      unopened: this.#unopened,
       findings: this.#findings
     }
   }
@@ -183,10 +194,22 @@ class StoreAudit {
     this.#compare('l', `l ${index}`, leafKey(leaf), u64(index))
     this.#compare('c', `c ${index}`, ctiKey(kid, cti), u64(index))
     if (examined.kind === 'seal') return
-    const disclosures = this.#read(`d ${index}`, () => this.#ledger.disclosures(index)) ?? []
-    if (disclosures.length > 0) this.#count('d')
-    this.#disclosures += disclosures.length
-    this.#read(`d ${index}`, () => matchDisclosures(examined, disclosures))
+    this.#checkDisclosures(index, examined)
+  }
+
+  #checkDisclosures(index: number, examined: ExaminedRecord): void {
+    const value = this.#store.get(disclosuresKey(index))
+    if (value === undefined) return
+    this.#count('d')
+    if (this.#cipher === undefined && !isPlain(value)) {
+      this.#unopened++
+      return
+    }
+    this.#read(`d ${index}`, () => {
+      const disclosures = openDisclosures(index, value, this.#cipher)
+      if (disclosures.length === 0) throw new LianzhengError('STORE_CORRUPT', { expected: 'a disclosure' })
+      this.#disclosures += matchDisclosures(examined, disclosures).length
+    })
   }
 
   #compareSeal(index: number, seal: Seal, superseded: readonly Bytes[]): void {

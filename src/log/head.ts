@@ -17,10 +17,11 @@ import {
   type Vkey,
   verifyNoteSignature
 } from '../core/note.ts'
+import { type DisclosureCipher, disclosureCipher } from '../store/disclosures.ts'
 import type { Head } from '../verify/fold.ts'
 import type { Ledger } from './ledger.ts'
 
-/** A log's own keys (formats.md §2). */
+/** A log's own keys (formats.md §2), and what seals its disclosures at rest: purpose `disclosures`, name = origin. */
 export interface LogKeys {
   origin: string
   log: { signer: Signer; vkey: Vkey }
@@ -30,6 +31,7 @@ export interface LogKeys {
   statement: Signer
   receipt: Signer
   promise: Signer
+  disclosures: DisclosureCipher
 }
 
 /** `derive` gives the 32 secret bytes of a purpose. */
@@ -42,7 +44,8 @@ export function logKeys(origin: string, derive: (purpose: string) => Bytes): Log
     mldsa: { pair, vkey: makeVkey(origin, TYPE_MLDSA44, pair.publicKey) },
     statement: ed25519Signer(derive('statement')),
     receipt: ed25519Signer(derive('receipt')),
-    promise: ed25519Signer(derive('promise'))
+    promise: ed25519Signer(derive('promise')),
+    disclosures: disclosureCipher(derive('disclosures'))
   }
 }
 

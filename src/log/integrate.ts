@@ -2,6 +2,7 @@
 import { type Bytes, concat, u64 } from '../core/bytes.ts'
 import type { KeyState, RegistryMeta } from '../core/registry.ts'
 import type { Statement } from '../core/statement.ts'
+import type { DisclosureCipher } from '../store/disclosures.ts'
 import {
   ctiKey,
   disclosuresKey,
@@ -30,6 +31,7 @@ export interface BatchEntry {
 
 export interface Batch {
   origin: string
+  cipher: DisclosureCipher
   /** Index of the first entry; the seal follows the last. */
   start: number
   entries: readonly BatchEntry[]
@@ -48,7 +50,7 @@ export function writesOf(batch: Batch): Write[] {
   if (start === 0) writes.push(put(FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin: batch.origin })))
   for (const [i, { statement, disclosures }] of entries.entries()) {
     writes.push(...entryWrites(start + i, statement))
-    if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), encodeValue(disclosures)))
+    if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), batch.cipher.seal(start + i, disclosures)))
   }
   const sealIndex = start + entries.length
   writes.push(...entryWrites(sealIndex, batch.seal))

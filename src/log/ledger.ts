@@ -5,6 +5,7 @@ import { PageCache } from '../core/map.ts'
 import type { ReadNodes } from '../core/merkle.ts'
 import type { KeyState, Registry, RegistryMeta } from '../core/registry.ts'
 import { nodesFromTiles } from '../core/tile.ts'
+import { type DisclosureCipher, openDisclosures } from '../store/disclosures.ts'
 import {
   ctiKey,
   disclosuresKey,
@@ -40,10 +41,13 @@ export class Ledger implements FoldReader, Registry {
   readonly store: Store
   readonly pages: PageCache
   readonly #keys = new Map<string, KeyState | undefined>()
+  readonly #cipher: DisclosureCipher | undefined
   #meta: RegistryMeta | undefined
 
-  constructor(store: Store) {
+  /** Without a cipher sealed disclosures are not to be had. */
+  constructor(store: Store, cipher?: DisclosureCipher) {
     this.store = store
+    this.#cipher = cipher
     this.pages = new PageCache((hash) => store.get(pageKey(hash)), PAGES_KEPT)
   }
 
@@ -78,7 +82,7 @@ export class Ledger implements FoldReader, Registry {
 
   disclosures(index: number): Bytes[] {
     const bytes = this.store.get(disclosuresKey(index))
-    return bytes === undefined ? [] : decodeValue<Bytes[]>(bytes, `d ${index}`)
+    return bytes === undefined ? [] : openDisclosures(index, bytes, this.#cipher)
   }
 
   #index(key: Bytes): number | undefined {

@@ -33,7 +33,7 @@ export interface Recovered {
  */
 export async function recover(store: Store, keys: LogKeys, remembered?: string): Promise<Recovered> {
   try {
-    return await open(new Ledger(store), keys, remembered)
+    return await open(new Ledger(store, keys.disclosures), keys, remembered)
   } catch (error) {
     if (error instanceof FatalError) throw error
     if (error instanceof LianzhengError) throw new FatalError(error.code, { ...error.detail, cause: error })

@@ -17,7 +17,6 @@ import { signSeal } from '../core/seal.ts'
 import { decodeStatement } from '../core/statement.ts'
 import { disclosuresKey, NOTE_KEY } from '../store/layout.ts'
 import { put, type Store } from '../store/store.ts'
-import { encodeValue } from '../store/values.ts'
 import { admit, type ExaminedRecord, MAX_AHEAD, type Position } from '../verify/admit.ts'
 import { type Folded, fold, type Head } from '../verify/fold.ts'
 import { type LogKeys, signHead } from './head.ts'
@@ -118,7 +117,10 @@ export class Sequencer {
       const stored = this.#ledger.disclosures(index)
       const missing = given.filter((one) => !stored.some((known) => equalBytes(known, one)))
       if (missing.length === 0) return
-      await this.#options.store.write([put(disclosuresKey(index), encodeValue([...stored, ...missing]))], { durable: true })
+      const cipher = this.#options.keys.disclosures
+      await this.#options.store.write([put(disclosuresKey(index), cipher.seal(index, [...stored, ...missing]))], {
+        durable: true
+      })
     })
     this.#keeping = kept.catch((error: unknown) => this.#stopFor(error, []))
     return kept
@@ -231,7 +233,17 @@ export class Sequencer {
     const garbage = this.#garbage.filter(({ height }) => height <= (this.#published?.sealHeight ?? -1))
     const meta = registry.meta === this.#ledger.meta ? undefined : registry.meta
     const seal = decodeStatement(folded.sealStatement)
-    const writes = writesOf({ origin: keys.origin, start, entries, seal, folded, meta, keys: registry.changedKeys(), garbage })
+    const writes = writesOf({
+      origin: keys.origin,
+      cipher: keys.disclosures,
+      start,
+      entries,
+      seal,
+      folded,
+      meta,
+      keys: registry.changedKeys(),
+      garbage
+    })
 
     await store.write(writes, { durable: true }) // A crash here leaves all of the batch or nothing; nobody has been answered.
 

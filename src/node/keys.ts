@@ -5,6 +5,7 @@ import { type Bytes, fromHex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { keyInfo } from '../core/hash.ts'
 import { type LogKeys, logKeys } from '../log/head.ts'
+import { type DisclosureCipher, disclosureCipher } from '../store/disclosures.ts'
 
 export const SEED_SIZE = 32
 
@@ -28,6 +29,11 @@ export function readSeed(file: string): Bytes {
 /** The secret of a purpose: HKDF-SHA256(seed, salt = "", info, 32 bytes). */
 export function deriveSecret(seed: Bytes, purpose: string, name: string, generation = 1): Bytes {
   return new Uint8Array(hkdfSync('sha256', seed, new Uint8Array(0), keyInfo(purpose, name, generation), 32))
+}
+
+/** What alone opens a log's disclosures at rest. */
+export function disclosureCipherOf(seed: Bytes, origin: string): DisclosureCipher {
+  return disclosureCipher(deriveSecret(seed, 'disclosures', origin))
 }
 
 /** All keys of one log. Generation 1: later generations come with `registry.node`. */

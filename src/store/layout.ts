@@ -3,7 +3,7 @@
  *
  *   m format · m head · m note          what wrote it and for which log; the committed head; the published checkpoint
  *   e u64(index)                        statement
- *   d u64(index)                        disclosures of the statement, if any were given
+ *   d u64(index)                        disclosures of the statement, if any were given: sealed (`disclosures`); in the clear where version 1 wrote them
  *   l leaf hash                         u64(index)
  *   c kid cti                           u64(index)
  *   s u64(height)                       u64(index of the seal) ‖ u64(time, ms)

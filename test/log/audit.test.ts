@@ -6,6 +6,7 @@ import type { Bytes } from '../../src/core/bytes.ts'
 import { parsePolicy } from '../../src/core/policy.ts'
 import { type AuditReport, auditStore } from '../../src/log/audit.ts'
 import { nativeVerifier } from '../../src/node/native.ts'
+import { disclosureCipher } from '../../src/store/disclosures.ts'
 import { classRange, KEY_CLASSES, type KeyClass } from '../../src/store/layout.ts'
 import { openLevel } from '../../src/store/level.ts'
 import { put, remove, type Store } from '../../src/store/store.ts'
@@ -17,7 +18,12 @@ let lab: Lab
 const keys = new Map<KeyClass, Bytes[]>()
 
 const audit = (policy = lab.policy()): Promise<AuditReport> =>
-  auditStore(store, { verifier: nativeVerifier, policy: parsePolicy(policy), postQuantumKey: lab.keys.mldsa.vkey })
+  auditStore(store, {
+    verifier: nativeVerifier,
+    policy: parsePolicy(policy),
+    postQuantumKey: lab.keys.mldsa.vkey,
+    cipherOf: () => lab.keys.disclosures
+  })
 const named = ({ findings }: AuditReport): string[] => findings.map(({ what }) => what)
 
 beforeAll(async () => {
@@ -92,4 +98,13 @@ test('a store signed by keys that the policy does not list', async () => {
   const other = seedKeys('another', lab.origin)
   const policy = lab.policy().replace(/^log \S+/, `log ${(await import('../../src/core/note.ts')).formatVkey(other.log.vkey)}`)
   expect(named(await audit(policy))).toEqual(['m note'])
+})
+
+test('sealed disclosures without the seed are counted, not called good; with another seed they are found', async () => {
+  const options = { verifier: nativeVerifier, policy: parsePolicy(lab.policy()) }
+  const report = await auditStore(store, options)
+  expect(report).toMatchObject({ findings: [], disclosures: 0, unopened: keys.get('d')!.length })
+  expect(await audit()).toMatchObject({ findings: [], disclosures: 36, unopened: 0 })
+  const other = disclosureCipher(new Uint8Array(32).fill(1))
+  expect(named(await auditStore(store, { ...options, cipherOf: () => other }))).toHaveLength(report.unopened)
 })
