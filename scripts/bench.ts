@@ -5,18 +5,24 @@
  *
  * `--quick` (default) goes up to 10⁵ records, `--full` to 10⁶. The table goes to stdout, progress to stderr. Parts:
  *
- *   process    the writer of a log without HTTP, at 10⁴, 10⁵, 10⁶ records; start-up, memory and disk at each mark
+ *   process     the writer of a log without HTTP, at 10⁴, 10⁵, 10⁶ records; start-up, memory and disk at each mark; an audit of it all
+ *   postgres    beside it, the hash-chained table that one would write instead, where PostgreSQL is installed
+ *   http        a node with its client on the same cores: arrays, single records, a steady trickle, a trail certificate, the offline verifier
+ *   hypercore   beside it, the same records in a hypercore, where one is found (`BENCH_HYPERCORE=<directory with node_modules>`)
  *
- * Exits 0 where every figure was taken, whatever it is; 1 where a part failed.
+ * Exits 0 where every figure was taken, whatever it is, or its part is not for this machine; 1 where a part failed.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
+import { hypercore, postgres } from './bench/beside.ts'
 import { ROOT } from './bench/built.ts'
 import { Children } from './bench/parent.ts'
 import { inProcess } from './bench/parts.ts'
+import { type Run, Skipped } from './bench/run.ts'
+import { served } from './bench/served.ts'
 import { type Figure, machine, median, number, row } from './bench/table.ts'
 
 const { values: options } = parseArgs({
@@ -29,18 +35,9 @@ const { values: options } = parseArgs({
   }
 })
 
-export interface Run {
-  children: Children
-  /** The largest mark. */
-  records: number
-  /** Everything of the run is in here. */
-  directory: string
-  say(text: string): void
-}
-
 type Part = (run: Run) => Promise<Figure[]>
 
-const PARTS: { [name: string]: Part } = { process: inProcess }
+const PARTS: { [name: string]: Part } = { process: inProcess, postgres, http: served, hypercore }
 
 const records = Number(options.records ?? (options.full ? 1e6 : 1e5))
 const chosen = options.only?.split(',') ?? Object.keys(PARTS)
@@ -64,17 +61,22 @@ await build({
 })
 
 const children = new Children(file)
-const parts: { name: string; seconds: number; figures: Figure[]; failed?: string }[] = []
+const run: Run = { children, records, directory, say: (text) => say(`  ${text}`) }
+type Outcome = { figures: Figure[]; skipped?: string; failed?: string }
+const parts: ({ name: string; seconds: number } & Outcome)[] = []
 try {
   await children.rate()
   for (const name of chosen) {
     say(`■ ${name}`)
     const start = performance.now()
-    const [figures, failed] = await PARTS[name]!({ children, records, directory, say: (text) => say(`  ${text}`) }).then(
-      (taken): [Figure[], undefined] => [taken, undefined],
-      (error: unknown): [Figure[], string] => [[], error instanceof Error ? error.message : String(error)]
+    const outcome = await PARTS[name]!(run).then(
+      (figures): Outcome => ({ figures }),
+      (error: unknown): Outcome => {
+        const message = error instanceof Error ? error.message : String(error)
+        return { figures: [], ...(error instanceof Skipped ? { skipped: message } : { failed: message }) }
+      }
     )
-    parts.push({ name, seconds: (performance.now() - start) / 1000, figures, ...(failed === undefined ? {} : { failed }) })
+    parts.push({ name, seconds: (performance.now() - start) / 1000, ...outcome })
   }
   await children.rate()
 } finally {
@@ -97,8 +99,9 @@ function print(): void {
     '',
     `  ${''.padEnd(46)} ${''.padStart(22)}   ratio  should be`
   ]
-  for (const { name, seconds, figures, failed } of parts) {
+  for (const { name, seconds, figures, skipped, failed } of parts) {
     lines.push(`■ ${name} (${number(seconds)} s)`, ...figures.map(row))
+    if (skipped !== undefined) lines.push(`  skipped: ${skipped}`)
     if (failed !== undefined) lines.push(`  FAILED: ${failed}`)
   }
   process.stdout.write(`${lines.join('\n')}\n`)

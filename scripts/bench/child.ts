@@ -1,5 +1,8 @@
 /** A child of the bench: `child <phase> <options as JSON>`, its result as a message to the parent. */
 
+import { certificate } from './certificate.ts'
+import { hypercore } from './hypercore.ts'
+import { load, paced } from './load.ts'
 import { openStore } from './opening.ts'
 import { keepMeasuring } from './rate.ts'
 import { signRecords } from './records.ts'
@@ -26,7 +29,11 @@ const parent: Parent = {
 const PHASES: { [name: string]: (options: never, parent: Parent) => Promise<object> } = {
   records: signRecords,
   write,
-  open: openStore
+  open: openStore,
+  load,
+  paced,
+  certificate,
+  hypercore
 }
 
 const [phase, options = '{}'] = process.argv.slice(2)

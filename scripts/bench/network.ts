@@ -22,9 +22,9 @@ async function freePort(): Promise<number> {
 
 export interface Server {
   url: string
-  pid: number
-  /** Resident memory now, bytes; undefined where this system does not tell. */
+  /** Resident memory now and at the most, bytes; undefined where this system does not tell. */
   rss(): number | undefined
+  peak(): number | undefined
   stop(): Promise<void>
 }
 
@@ -39,8 +39,8 @@ export async function startServer(network: string): Promise<Server> {
   const { url } = JSON.parse(String(first[0])) as { url: string }
   return {
     url,
-    pid: child.pid!,
     rss: () => rssOf(child.pid!),
+    peak: () => peakOf(child.pid!),
     stop: async () => {
       child.kill('SIGTERM')
       await ended
@@ -48,9 +48,13 @@ export async function startServer(network: string): Promise<Server> {
   }
 }
 
-export function rssOf(pid: number): number | undefined {
+/** Resident memory of a process now, and the most it has had. */
+const rssOf = (pid: number): number | undefined => statusOf(pid, /^VmRSS:\s*(\d+) kB$/m)
+export const peakOf = (pid: number): number | undefined => statusOf(pid, /^VmHWM:\s*(\d+) kB$/m)
+
+function statusOf(pid: number, line: RegExp): number | undefined {
   try {
-    const kilobytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    const kilobytes = line.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
     return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
   } catch {
     return undefined

@@ -1,9 +1,10 @@
 /** The parts of a run: each sets up its own network, starts its children, and gives figures. */
 import { join } from 'node:path'
-import type { Run } from '../bench.ts'
+import { lianzheng } from './command.ts'
 import { filesUnder, initNetwork, startServer } from './network.ts'
 import type { Opening } from './opening.ts'
 import type { Signed, SignOptions } from './records.ts'
+import type { Run } from './run.ts'
 import { type Figure, figure, mebibytes, median, number } from './table.ts'
 import type { WriteOptions, Writing } from './writing.ts'
 
@@ -33,7 +34,7 @@ export async function makeRecords(run: Run, network: string, count: number, name
   return files
 }
 
-const power = (n: number): string =>
+export const power = (n: number): string =>
   Math.log10(n) % 1 === 0 ? `10${[...String(Math.log10(n))].map((d) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(d)]).join('')}` : number(n)
 
 /** What a mark needs beyond itself: the records underway while its last ones are timed, and those whose writes are counted. */
@@ -129,7 +130,36 @@ export async function inProcess(run: Run): Promise<Figure[]> {
       })
     )
   }
-  return figures
+  return [...figures, ...(await audited(run, network))]
+}
+
+/** `audit --data` of all that was written, from the start of its process to its end. */
+async function audited(run: Run, network: string): Promise<Figure[]> {
+  const before = await run.children.rate()
+  const { code, ms, rss, stderr } = await lianzheng(
+    'audit',
+    '--data',
+    join(network, 'data/court/evidence'),
+    '--policy',
+    join(network, 'policy.txt')
+  )
+  if (code !== 0) throw new Error(`audit ended with ${code}: ${stderr}`)
+  const after = await run.children.rate()
+  const rate = (run.records / ms) * 1000
+  return [
+    figure({
+      what: `records/s audited, of ${power(run.records)}`,
+      shown: number(rate),
+      value: rate,
+      ratio: rate / ((before + after) / 2),
+      target: { least: 0.4 }
+    }),
+    figure({
+      what: '  resident memory, the most',
+      shown: rss === undefined ? 'not known here' : mebibytes(rss),
+      value: (rss ?? Number.NaN) / 1e6
+    })
+  ]
 }
 
 /** A node on this data, from the start of its process to its first line. */
