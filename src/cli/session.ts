@@ -8,6 +8,7 @@ import type { Key } from '../client/keyfile.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
+import { takesType } from '../records/define.ts'
 import { draft, typeOf } from '../records/draft.ts'
 import type { GivenFile } from '../verify/receipt.ts'
 import type { Verdict } from '../verify/verdict.ts'
@@ -104,10 +105,10 @@ export class Session {
   async send(record: { [name: string]: unknown }, options: { log?: string; files?: readonly GivenFile[] } = {}) {
     const type = typeOf(record)
     const identity = this.identities.find(
-      ({ log, classes }) =>
-        (options.log === undefined || log === options.log) && (type.class === 'any' || classes.includes(type.class))
+      ({ log, classes }) => (options.log === undefined || log === options.log) && takesType(type, classes)
     )
-    if (identity === undefined) throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: type.class })
+    if (identity === undefined)
+      throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: [type.class].flat().join(' | ') })
     const { statement, disclosures, sub } = draft(record, {
       aud: identity.origin,
       author: { org: identity.org, staff: identity.staff, roles: identity.roles, signer: this.#key.secret.signer },

@@ -33,7 +33,7 @@ function table(type: RecordType, io: Io): string {
       : ['', title, ...Object.entries(members).map(([name, form]) => `  ${name.padEnd(18)} ${JSON.stringify(form)}`)]
   return `${[
     `${type.type} v${type.v}  ${words(io, type.zh, type.en)}`,
-    `${words(io, '类别', 'class')}: ${type.class}   ${words(io, '书写人', 'written by')}: ${type.writers.join(', ')}`,
+    `${words(io, '类别', 'class')}: ${[type.class].flat().join(' | ')}   ${words(io, '书写人', 'written by')}: ${type.writers.join(', ')}`,
     `${words(io, '轨迹', 'trails')}: ${trails.join('  ')}`,
     ...rows(words(io, '公开字段（? 为可选）', 'open fields (? optional)'), open),
     ...rows(words(io, '密封字段', 'sealed fields'), sealed)

@@ -281,9 +281,17 @@ export const CODES = {
   FOREIGN_ORGANISATION: [
     403,
     1,
-    '管理员只能管理本机构的密钥',
-    'an administrator manages keys of its own organisation only',
+    '只能处理本机构的密钥与记录',
+    'only keys and records of your own organisation can be changed, corrected or erased',
     ...ASK_ADMIN
+  ],
+  OPERATOR_ONLY: [
+    403,
+    1,
+    '此类记录只由账本运行机构的管理员书写',
+    'records of this type are written by an administrator of the operator alone',
+    '请由运行机构的管理员签署',
+    'Let an administrator of the operator sign it'
   ],
   ROLE_NOT_GIVABLE: [403, 1, '管理员无权授予该角色', 'this administrator may not give this role', ...ASK_ADMIN],
   REGISTRY_TARGET: [
@@ -293,6 +301,30 @@ export const CODES = {
     'the key or change spoken of does not exist or is not pending',
     '用 lianzheng registry 查看',
     'Look it up first'
+  ],
+  REFERENCE_UNKNOWN: [
+    400,
+    1,
+    '所指的记录不在本账本中',
+    'the record spoken of is not in this log',
+    '请先提交该记录，再按其摘要引用',
+    'Submit that record first, then name it by its leaf hash'
+  ],
+  CATALOGUE_NOT_IN_FORCE: [
+    409,
+    1,
+    '本账本尚未启用含有此类型的目录版本',
+    'the catalogue that has this type is not in force in this log',
+    '请由管理员执行 lianzheng registry catalogue',
+    'Let an administrator run `lianzheng registry catalogue`'
+  ],
+  CATALOGUE_UNKNOWN: [
+    409,
+    1,
+    '目录版本比本软件新，不再书写或见证',
+    'the catalogue is newer than this software, which neither writes nor cosigns under it',
+    '请先升级软件',
+    'Upgrade the software first'
   ],
   // formats §5, §9–11: notes, policies, files to verify
   NOTE_INVALID: [400, 1, '签名文书（signed note）格式不正确', 'signed note not well-formed', ...RE_FETCH],

@@ -34,12 +34,20 @@ export async function auditRemote({ origin, verifier, policy, get, onProgress }:
     find('checkpoint', new LianzhengError('SIGNATURE_INVALID', { expected: 'a signature by a log key of the policy' }))
 
   const classes = policy.rests.get(origin)?.classes ?? CLASSES
-  const replay = new Replay({ origin, classes, verifier, onFinding: (finding) => findings.push(finding) })
-  for (let start = 0; start < checkpoint.size; start += BUNDLE) {
-    const width = Math.min(BUNDLE, checkpoint.size - start)
-    const path = tilePath({ kind: 'entries', index: start / BUNDLE, width })
-    for (const entry of decodeBundle(await get(path), width)) await replay.add(entry)
-    onProgress?.(start + width, checkpoint.size)
+  const bundle = async (index: number): Promise<Bytes[]> => {
+    const width = Math.min(BUNDLE, checkpoint.size - index * BUNDLE)
+    return decodeBundle(await get(tilePath({ kind: 'entries', index, width })), width)
+  }
+  const replay = new Replay({
+    origin,
+    classes,
+    verifier,
+    onFinding: (finding) => findings.push(finding),
+    entry: async (index) => (await bundle(Math.floor(index / BUNDLE)))[index % BUNDLE]
+  })
+  for (let index = 0; index * BUNDLE < checkpoint.size; index++) {
+    for (const entry of await bundle(index)) await replay.add(entry)
+    onProgress?.(Math.min(checkpoint.size, (index + 1) * BUNDLE), checkpoint.size)
   }
   await replay.finish()
 

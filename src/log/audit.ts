@@ -129,7 +129,8 @@ class StoreAudit {
       origin,
       classes: this.#options.policy?.rests.get(origin)?.classes ?? CLASSES,
       verifier: this.#options.verifier,
-      onFinding: (finding) => this.#findings.push(finding)
+      onFinding: (finding) => this.#findings.push(finding),
+      entry: (index) => this.#ledger.entry(index)
     })
     await this.#replayEntries(replay, head?.size ?? 0)
     this.#compareState(replay)

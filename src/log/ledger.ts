@@ -25,6 +25,7 @@ import {
 } from '../store/layout.ts'
 import type { Store } from '../store/store.ts'
 import { decodeValue } from '../store/values.ts'
+import { type ExaminedRecord, examine } from '../verify/admit.ts'
 import { type FoldReader, type Head, NO_HEAD, type StoredTrail } from '../verify/fold.ts'
 
 /** Decoded pages kept in memory: about 7 kB each (measured). */
@@ -78,6 +79,14 @@ export class Ledger implements FoldReader, Registry {
     const bytes = this.entry(index)
     if (bytes === undefined) throw new LianzhengError('STORE_CORRUPT', { field: 'e', at: index })
     return bytes
+  }
+
+  /** The record with this leaf hash, if there is one below the index. */
+  earlier(leaf: Bytes, below: number): ExaminedRecord | undefined {
+    const index = this.indexOfLeaf(leaf)
+    if (index === undefined || index >= below) return undefined
+    const examined = examine(this.requireEntry(index))
+    return examined.kind === 'record' ? examined : undefined
   }
 
   disclosures(index: number): Bytes[] {

@@ -14,6 +14,7 @@ import { decodeSeal } from '../core/seal.ts'
 import { decodeStatement, verifyStatement } from '../core/statement.ts'
 import { classRange } from '../store/layout.ts'
 import type { Store } from '../store/store.ts'
+import { requireCatalogue } from '../verify/catalogue.ts'
 import type { Head } from '../verify/fold.ts'
 import { checkSignedHead, type LogKeys, signHead } from './head.ts'
 import { Ledger } from './ledger.ts'
@@ -86,6 +87,7 @@ function checkHead(ledger: Ledger, head: Head, keys: LogKeys): void {
     throw refuse('m head', 'what the last seal says')
   const meta = ledger.meta
   if (meta === undefined) throw refuse('r', 'a registry')
+  requireCatalogue(meta.catalogue)
   const key = nodeKeysAt(meta, head.size - 1).statement
   if (!equalBytes(key, keys.statement.publicKey))
     throw new FatalError('STORE_FOREIGN', { field: 'seedFile', expected: 'the seed this log was made with' })

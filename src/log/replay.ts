@@ -4,9 +4,11 @@
  */
 import { type Bytes, equalBytes, hex } from '../core/bytes.ts'
 import { type Code, LianzhengError } from '../core/errors.ts'
-import { leafHash } from '../core/hash.ts'
+import { leafHash, trailKey } from '../core/hash.ts'
 import { MemoryRegistry, nodeKeysAt } from '../core/registry.ts'
 import { signedBytes } from '../core/statement.ts'
+import { readMembers } from '../core/trail.ts'
+import { spokenOf } from '../verify/about.ts'
 import { admit, type Examined, type ExaminedRecord, type ExaminedSeal, examine, MAX_AHEAD } from '../verify/admit.ts'
 import { type Folded, fold, type Head, MemoryState, NO_HEAD, sealDiffers } from '../verify/fold.ts'
 import type { Verifier } from './pool.ts'
@@ -24,6 +26,8 @@ export interface ReplayOptions {
   classes: readonly string[]
   verifier: Verifier
   onFinding(finding: Finding): void
+  /** An entry below the last seal again, for records that speak of it. */
+  entry(index: number): Promise<Bytes | undefined> | Bytes | undefined
 }
 
 /** Signatures checked at the same time, so that every core has work. */
@@ -136,6 +140,7 @@ export class Replay {
     const { statement } = record
     const cti = `${hex(statement.kid)}/${hex(statement.cti)}`
     try {
+      const spokenOf = await this.#spokenOf(record, index)
       const { key, change } = admit(record, {
         origin: this.#options.origin,
         classes: this.#options.classes,
@@ -143,7 +148,8 @@ export class Replay {
         index,
         time: { min: time, max: time },
         latestIat: Math.floor(sealTime / 1000) + MAX_AHEAD,
-        ctiUsed: () => this.#ctis.has(cti)
+        ctiUsed: () => this.#ctis.has(cti),
+        earlier: () => spokenOf
       })
       this.registry.commit(change)
       await this.#verify(index, record, key.key)
@@ -152,6 +158,28 @@ export class Replay {
       this.find(`e ${index}`, error)
     }
     this.#ctis.add(cti)
+  }
+
+  /**
+   * The record that one speaks of: it must stand on every trail named, so it is looked for on the shortest, and nothing has to be kept for it.
+   * What is read again counts only under the leaf hash it had.
+   */
+  async #spokenOf(record: ExaminedRecord, below: number): Promise<ExaminedRecord | undefined> {
+    const ref = spokenOf(record)
+    if (ref === undefined) return undefined
+    const batch = this.#batch.slice(0, below - this.head.size)
+    const near = batch.find(({ leaf }) => equalBytes(leaf, ref.leaf))
+    if (near !== undefined) return near.record
+    const trails = (record.body.of as string[]).map((name) => this.state.trail(trailKey(name)))
+    const shortest = trails.reduce((least, trail) => ((trail?.count ?? 0) < (least?.count ?? 0) ? trail : least))
+    if (shortest === undefined) return undefined
+    const key = trailKey(shortest.name)
+    const members = readMembers(0, shortest.count, (level, n) => this.state.trailTile(key, level, n))
+    const member = members.find(({ leaf }) => equalBytes(leaf, ref.leaf))
+    const bytes = member === undefined ? undefined : await this.#options.entry(member.index)
+    if (bytes === undefined || !equalBytes(leafHash(bytes), ref.leaf)) return undefined
+    const examined = examine(bytes)
+    return examined.kind === 'record' ? examined : undefined
   }
 
   async #verify(index: number, { statement }: Examined, key: Bytes): Promise<void> {

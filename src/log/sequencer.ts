@@ -18,6 +18,7 @@ import { decodeStatement } from '../core/statement.ts'
 import { disclosuresKey, NOTE_KEY } from '../store/layout.ts'
 import { put, type Store } from '../store/store.ts'
 import { admit, type ExaminedRecord, MAX_AHEAD, type Position } from '../verify/admit.ts'
+import { requireCatalogue, requirePublished } from '../verify/catalogue.ts'
 import { type Folded, fold, type Head } from '../verify/fold.ts'
 import { type LogKeys, signHead } from './head.ts'
 import { type BatchEntry, writesOf } from './integrate.ts'
@@ -140,19 +141,23 @@ export class Sequencer {
       return first!.key
     }
     const key = this.#ledger.key(statement.kid)
-    const { index, time } = this.#position(this.#head.size, this.#ledger, () => false)
-    const standing = standingOf(key, index, time)
+    const standing = standingOf(key, this.#head.size, this.#timeInForce(this.#ledger))
     if (standing === 'active') return key!.key
     throw new LianzhengError(standing === 'undecided' ? 'KEY_NOT_YET_VALID' : standing, { field: 'kid' })
   }
 
   #admitNow(record: ExaminedRecord): void {
     const used = (kid: Bytes, cti: Bytes) => this.#ledger.indexOfCti(kid, cti) !== undefined
-    this.#requireOwnKeys(admit(record, this.#position(this.#head.size, this.#ledger, used)).change)
+    this.#requireOwn(record, admit(record, this.#position(this.#head.size, this.#ledger, used)).change)
   }
 
-  /** A change to keys that this node does not hold would leave it sealing with keys that no longer count: every receipt after it would be broken. */
-  #requireOwnKeys({ meta }: RegistryChange): void {
+  /**
+   * A change to keys that this node does not hold would leave it sealing with keys that no longer count: every receipt after it would be broken.
+   * Under a catalogue that it does not know it could judge nothing any more.
+   */
+  #requireOwn({ body }: ExaminedRecord, { meta }: RegistryChange): void {
+    if (body.catalogue !== undefined) requirePublished(body.catalogue as number, body.catalogueDigest as Bytes)
+    if (meta !== undefined) requireCatalogue(meta.catalogue)
     const { statement, log } = meta?.nodeKeys.at(-1)?.keys ?? {}
     const own = this.#options.keys
     if (statement === undefined || log === undefined) return
@@ -160,17 +165,23 @@ export class Sequencer {
       throw new LianzhengError('FIELD_INVALID', { field: 'keys', expected: 'statement and log keys that this node holds' })
   }
 
-  #position(index: number, registry: Position['registry'], ctiUsed: Position['ctiUsed']): Position {
+  #timeInForce(registry: Position['registry']): Position['time'] {
     const time = this.#head.seal?.time ?? (registry.meta?.genesisIat ?? 0) * 1000
+    return { min: time, max: time }
+  }
+
+  #position(index: number, registry: Position['registry'], ctiUsed: Position['ctiUsed']): Position {
     const { keys, classes, clock } = this.#options
     return {
       origin: keys.origin,
       classes,
       registry,
       index,
-      time: { min: time, max: time },
+      time: this.#timeInForce(registry),
       latestIat: Math.floor(clock() / 1000) + MAX_AHEAD,
-      ctiUsed
+      ctiUsed,
+      // What the batch itself brings is not there yet; the door has said so already.
+      earlier: (leaf) => this.#ledger.earlier(leaf, this.#head.size)
     }
   }
 
@@ -269,7 +280,7 @@ export class Sequencer {
         )
         const { key, change } = admit(item.record, position)
         if (!equalBytes(key.key, item.key)) throw new LianzhengError('SIGNATURE_INVALID', { field: 'kid' })
-        this.#requireOwnKeys(change)
+        this.#requireOwn(item.record, change)
         registry.commit(change)
         ctis.add(name(statement.kid, statement.cti))
         admitted.push(item)

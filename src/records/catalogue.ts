@@ -3,16 +3,27 @@
 import { type Bytes, utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { sha256 } from '../core/hash.ts'
+import { aboutTypes } from './about.ts'
 import { type Body, describe, type RecordType, ROLES, ROLES_ON_BEHALF, ROLES_WITHOUT_STAFF } from './define.ts'
 import { evidenceTypes } from './evidence.ts'
 import { CLASSES, TRAIL_KINDS } from './ids.ts'
+import { platformTypes } from './platform.ts'
 import { recusalTypes } from './recusal.ts'
 import { supervisionTypes } from './supervision.ts'
 import { systemTypes } from './system.ts'
 
-export const CATALOGUE_VERSION = 1
+/** The newest catalogue this software knows. */
+export const CATALOGUE_VERSION = 2
 
-export const CATALOGUE: readonly RecordType[] = [...evidenceTypes, ...supervisionTypes, ...recusalTypes, ...systemTypes]
+/** Every type, each with the catalogue it came with. */
+export const CATALOGUE: readonly RecordType[] = [
+  ...evidenceTypes,
+  ...supervisionTypes,
+  ...recusalTypes,
+  ...systemTypes,
+  ...platformTypes,
+  ...aboutTypes
+]
 
 const byName = new Map(CATALOGUE.map((entry) => [entry.type, entry]))
 
@@ -24,6 +35,14 @@ export function recordType(type: string, v: number = 1): RecordType {
   return entry
 }
 
+/** The roles among these that may write the type; throws `ROLE_NOT_PERMITTED` where there is none. */
+export function checkRoles(type: RecordType, roles: readonly string[]): string[] {
+  const permitting = roles.filter((role) => (type.writers as readonly string[]).includes(role))
+  if (permitting.length === 0)
+    throw new LianzhengError('ROLE_NOT_PERMITTED', { field: 'type', expected: type.writers.join(' | ') })
+  return permitting
+}
+
 /**
  * May a key with these roles write this record, and does the record name the right people? Throws `ROLE_NOT_PERMITTED`,
  * `ACTOR_MISMATCH` or FIELD_*. (formats.md §3 "Admission"; records.md "Common open fields".)
@@ -31,9 +50,7 @@ export function recordType(type: string, v: number = 1): RecordType {
  * Only those who write for others name somebody in `onBehalfOf`: a leader who could would file an act on another leader's trail.
  */
 export function checkWriter(type: RecordType, body: Body, key: { staff?: string | undefined; roles: readonly string[] }): void {
-  const permitting = key.roles.filter((role) => (type.writers as readonly string[]).includes(role))
-  if (permitting.length === 0)
-    throw new LianzhengError('ROLE_NOT_PERMITTED', { field: 'type', expected: type.writers.join(' | ') })
+  const permitting = checkRoles(type, key.roles)
   if (body.actor !== key.staff) throw new LianzhengError('ACTOR_MISMATCH', { field: 'actor', expected: key.staff ?? 'absent' })
   if (key.staff === undefined && !permitting.some((role) => ROLES_WITHOUT_STAFF.includes(role)))
     throw new LianzhengError('FIELD_MISSING', { field: 'actor', expected: 'the staff code of the key' })
@@ -48,8 +65,11 @@ export function checkWriter(type: RecordType, body: Body, key: { staff?: string 
     throw new LianzhengError('FIELD_MISSING', { field: 'onBehalfOf', expected: 'the staff code acted for' })
 }
 
-/** The published catalogue: a JSON text with a fixed form. Its SHA-256 goes into genesis (formats.md §8). */
-export function publishedCatalogue(): string {
+/**
+ * The published catalogue of a version: a JSON text with a fixed form, which never changes. Its SHA-256 goes into genesis and `registry.catalogue`
+ * (formats.md §8).
+ */
+export function publishedCatalogue(version: number = CATALOGUE_VERSION): string {
   const kinds = Object.entries(TRAIL_KINDS).map(([kind, { classes, id, zh, en, reserved }]) => ({
     kind,
     classes,
@@ -60,15 +80,15 @@ export function publishedCatalogue(): string {
   }))
   const catalogue = {
     format: 'lianzheng-catalogue/v1',
-    version: CATALOGUE_VERSION,
+    version,
     classes: CLASSES,
     roles: ROLES,
     kinds,
-    types: CATALOGUE.map(describe)
+    types: CATALOGUE.filter(({ since }) => since <= version).map(describe)
   }
   return `${JSON.stringify(catalogue, null, 1)}\n`
 }
 
-export function catalogueDigest(): Bytes {
-  return sha256(utf8(publishedCatalogue()))
+export function catalogueDigest(version: number = CATALOGUE_VERSION): Bytes {
+  return sha256(utf8(publishedCatalogue(version)))
 }

@@ -54,6 +54,7 @@ export const ROLES_ON_BEHALF: readonly string[] = ['secretary', 'system']
 /**
  * Where a trail name comes from. `from` is a path into the body (`files[].sha256`), or several tried in turn (`onBehalfOf|actor`);
  * `kid(key)` is the key id of a key field; `<origin>` is the log the record is written to. A path that leads nowhere gives no trail.
+ * Kind `*`: what stands at the path are whole trail names.
  */
 export interface TrailRule {
   kind: string
@@ -66,10 +67,16 @@ export interface TypeDefinition {
   v: 1
   zh: string
   en: string
-  /** `any`: system types, which every log takes. */
-  class: Class | 'any'
+  /** `any`: every log takes it; several classes: logs of any of these do. */
+  class: Class | readonly Class[] | 'any'
+  /** The catalogue it came with; 1 where nothing is said. A log takes it once that catalogue is in force (formats.md §8). */
+  since?: number
+  /** System types name no court; those of class `any` are system types. */
+  system?: true
   writers: readonly Role[]
-  /** The first trail is `sub`. `of` (records.md, `body.erased`) would be a rule of its own. */
+  /** An administrator of the operator alone may write it. */
+  operatorOnly?: true
+  /** The first trail is `sub`. */
   trails: readonly TrailRule[]
   open: Members
   sealed?: Members
@@ -112,6 +119,7 @@ const reference = object({
 const references = list(reference, 1, 64)
 
 export interface RecordType extends TypeDefinition {
+  since: number
   /** All members of the body but `type` and `v`. */
   members: Members
   sealed: Members
@@ -119,7 +127,7 @@ export interface RecordType extends TypeDefinition {
 }
 
 export function define(entry: TypeDefinition): RecordType {
-  const system = entry.class === 'any'
+  const system = entry.system ?? entry.class === 'any'
   const sealed = entry.sealed ?? {}
   const sealedNames = Object.entries(sealed)
   const members: Record<string, Member> = { at: required(time) }
@@ -136,7 +144,12 @@ export function define(entry: TypeDefinition): RecordType {
     members.sealed = { field: digests, required: sealedNames.some(([, member]) => member.required) }
   }
   const whole = object({ type: required(oneOf(entry.type)), v: required(version), ...members })
-  return { ...entry, sealed, members, schema: whole.schema }
+  return { ...entry, since: entry.since ?? 1, sealed, members, schema: whole.schema }
+}
+
+/** Does a log that holds these classes take the type? */
+export function takesType(type: RecordType, classes: readonly string[]): boolean {
+  return type.class === 'any' || [type.class].flat().some((name) => classes.includes(name))
 }
 
 const version: Field = {
@@ -163,6 +176,7 @@ export function trailsOf(type: RecordType, body: Body, log: string): { sub: stri
 }
 
 function applyRule(rule: TrailRule, body: Body, log: string): string[] {
+  if (rule.kind === '*') return valuesAt(body, rule.from.split('.')) as string[]
   const start = `${rule.kind}:${rule.prefix ?? ''}`
   if (rule.from === '<origin>') return [start + log]
   for (const path of rule.from.split('|')) {
@@ -219,9 +233,12 @@ export function describe(type: RecordType): { [name: string]: Json } {
     v: type.v,
     zh: type.zh,
     en: type.en,
-    class: type.class,
+    class: typeof type.class === 'string' ? type.class : [...type.class],
     writers: [...type.writers],
-    trails: type.trails.map((rule) => `${rule.kind}:${rule.prefix ?? ''}<${rule.from.replace(/^<|>$/g, '')}>`),
+    ...(type.operatorOnly === undefined ? {} : { operatorOnly: true }),
+    trails: type.trails.map(
+      ({ kind, prefix = '', from }) => `${kind === '*' ? '' : `${kind}:${prefix}`}<${from.replace(/^<|>$/g, '')}>`
+    ),
     open: formOf(type.members) as Json,
     sealed: formOf(type.sealed) as Json
   }

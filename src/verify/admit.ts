@@ -24,8 +24,9 @@ import {
 import { decodeSeal, SEAL_TYPE, type Seal } from '../core/seal.ts'
 import { decodeStatement, type Statement } from '../core/statement.ts'
 import { checkWriter, recordType } from '../records/catalogue.ts'
-import { type Body, checkBody, type RecordType, trailsOf } from '../records/define.ts'
+import { type Body, checkBody, type RecordType, takesType, trailsOf } from '../records/define.ts'
 import { check } from '../records/fields.ts'
+import { checkSpokenOf } from './about.ts'
 
 /** Seconds a statement may be ahead of the clock, or of the first seal after it. */
 export const MAX_AHEAD = 300
@@ -83,6 +84,8 @@ export interface Position {
   latestIat: number
   /** Has the log an earlier entry with this key id and cti? */
   ctiUsed(kid: Bytes, cti: Bytes): boolean
+  /** The record with this leaf hash and an index below, of the same batch too. */
+  earlier(leaf: Bytes): ExaminedRecord | undefined
 }
 
 export interface Admitted {
@@ -92,9 +95,17 @@ export interface Admitted {
   undecided: boolean
 }
 
-/** Throws WRONG_LOG, CLASS_NOT_HELD, SEAL_NOT_ACCEPTED, IAT_AHEAD, CTI_REUSED, KEY_*, ORGANISATION_MISMATCH, ACTOR_MISMATCH, ROLE_NOT_PERMITTED or a rule of the registry. */
+/**
+ * Throws WRONG_LOG, CLASS_NOT_HELD, SEAL_NOT_ACCEPTED, IAT_AHEAD, CTI_REUSED, KEY_*, ORGANISATION_MISMATCH, OPERATOR_ONLY, ACTOR_MISMATCH,
+ * ROLE_NOT_PERMITTED, CATALOGUE_NOT_IN_FORCE, what `checkSpokenOf` throws, or a rule of the registry.
+ */
 export function admit(examined: Examined, position: Position): Admitted {
   const { key, undecided, entry, change } = admitSigner(examined, position)
+  const record = examined as ExaminedRecord
+  const { since } = record.type
+  if (since > (position.registry.meta?.catalogue ?? since))
+    throw new LianzhengError('CATALOGUE_NOT_IN_FORCE', { field: 'type', expected: `catalogue ${since}` })
+  checkSpokenOf(record, key, position.earlier)
   return { key, undecided, change: change ?? applyRegistry(position.registry, entry) }
 }
 
@@ -110,8 +121,8 @@ export function admitSigner(
   if (statement.aud !== position.origin) throw new LianzhengError('WRONG_LOG', { field: 'aud', expected: position.origin })
   if (examined.kind === 'seal') throw new LianzhengError('SEAL_NOT_ACCEPTED')
   const { type, body } = examined
-  if (type.class !== 'any' && !position.classes.includes(type.class))
-    throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: `a log of class ${type.class}` })
+  if (!takesType(type, position.classes))
+    throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: `a log of class ${[type.class].flat().join(' | ')}` })
   if (statement.iat > position.latestIat)
     throw new LianzhengError('IAT_AHEAD', { field: 'iat', expected: `at most ${position.latestIat}` })
   if (position.ctiUsed(statement.kid, statement.cti)) throw new LianzhengError('CTI_REUSED', { field: 'cti' })
@@ -121,6 +132,9 @@ export function admitSigner(
   const change = type.type === GENESIS ? applyRegistry(position.registry, entry) : undefined
   const { key, undecided } = change === undefined ? activeKey(statement, position) : { key: change.keys[0]!, undecided: false }
   if (statement.iss !== key.org) throw new LianzhengError('ORGANISATION_MISMATCH', { field: 'iss', expected: key.org })
+  const operator = position.registry.meta?.operator
+  if (type.operatorOnly && operator !== undefined && key.org !== operator)
+    throw new LianzhengError('OPERATOR_ONLY', { field: 'iss', expected: operator })
   checkWriter(type, body, key)
   return { key, undecided, entry, change }
 }

@@ -203,7 +203,9 @@ export class Part {
       index,
       time: this.#seals!.timeAt(index, this.#genesisIat),
       latestIat: after === undefined ? Number.MAX_SAFE_INTEGER : Math.floor(after.time / 1000) + MAX_AHEAD,
-      ctiUsed: (kid: Bytes, cti: Bytes) => this.#ctiUsed(kid, cti, index)
+      ctiUsed: (kid: Bytes, cti: Bytes) => this.#ctiUsed(kid, cti, index),
+      // Only a part of the log is shown: what records say of others is compared where both are, on the trail of a certificate.
+      earlier: () => undefined
     }
   }
 

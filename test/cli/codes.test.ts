@@ -14,7 +14,8 @@ import { encodeDisclosure } from '../../src/core/disclosure.ts'
 import { CODES, type Code, type LianzhengError } from '../../src/core/errors.ts'
 import * as core from '../../src/core/index.ts'
 import { createApp } from '../../src/http/app.ts'
-import { bodyToJson } from '../../src/records/define.ts'
+import { catalogueDigest, recordType } from '../../src/records/catalogue.ts'
+import { bodyToJson, exampleRecord } from '../../src/records/define.ts'
 import { FORMAT_KEY, HEAD_KEY, STORE_VERSION } from '../../src/store/layout.ts'
 import { openLevel } from '../../src/store/level.ts'
 import { put } from '../../src/store/store.ts'
@@ -286,6 +287,17 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
   FOREIGN_ORGANISATION: () => registry('key', { key: keyOf(user(104)), org: 'gz-notary', roles: ['auditor'] }),
   ROLE_NOT_GIVABLE: () => registry('key', { key: keyOf(user(105)), org: 'gz-court', roles: ['discipline'] }),
   REGISTRY_TARGET: () => registry('revoke', { kid: 'A'.repeat(43), reason: 'left' }),
+  OPERATOR_ONLY: () => signed(exampleRecord(recordType('platform.statement')), 'admin-discipline'),
+  REFERENCE_UNKNOWN: () => signed(exampleRecord(recordType('record.corrected')), 'clerk'),
+  CATALOGUE_NOT_IN_FORCE: async () => {
+    const made = await TestNetwork.make()
+    made.rewriteGenesis('evidence', { catalogue: 1, catalogueDigest: base64url(catalogueDigest(1)) })
+    await made.start()
+    const seen = http(await made.post(made.sign(exampleRecord(recordType('platform.statement')), 'admin-court')))
+    await made.close()
+    return seen
+  },
+  CATALOGUE_UNKNOWN: () => registry('catalogue', { catalogue: 1_000, catalogueDigest: base64url(catalogueDigest()) }),
 
   NOTE_INVALID: async () => verdict('NOTE_INVALID', ...verify(await receipt((text) => text.replaceAll('\u2014', '-')))),
   CHECKPOINT_INVALID: async () =>

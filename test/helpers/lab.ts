@@ -11,10 +11,11 @@ import { Reader } from '../../src/log/reader.ts'
 import { recover } from '../../src/log/recover.ts'
 import { Sequencer } from '../../src/log/sequencer.ts'
 import { nativeVerifier, useNative } from '../../src/node/native.ts'
-import { catalogueDigest } from '../../src/records/catalogue.ts'
+import { CATALOGUE_VERSION, catalogueDigest } from '../../src/records/catalogue.ts'
 import { ROLES } from '../../src/records/define.ts'
 import { type Draft, draft } from '../../src/records/draft.ts'
 import { CLASSES } from '../../src/records/ids.ts'
+import { tileKey } from '../../src/store/layout.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type ExaminedRecord, examine } from '../../src/verify/admit.ts'
@@ -80,6 +81,8 @@ export interface LabOptions {
   /** The policy written into genesis and used by `policy()`; `quorum none` without it. */
   policy?: (keys: LogKeys) => string
   control?: number
+  /** The catalogue in genesis; the newest without it. */
+  catalogue?: number
   /** More administrators in genesis: key and organisation. */
   administrators?: { user: User }[]
 }
@@ -159,8 +162,8 @@ export class Lab {
         origin: this.origin,
         name: '实验账本',
         operator: OPERATOR,
-        catalogue: 1,
-        catalogueDigest: Buffer.from(catalogueDigest()).toString('base64url'),
+        catalogue: this.options.catalogue ?? CATALOGUE_VERSION,
+        catalogueDigest: Buffer.from(catalogueDigest(this.options.catalogue)).toString('base64url'),
         keys: {
           log: formatVkey(this.keys.log.vkey),
           'log-mldsa44': Buffer.from(sha256(utf8(formatVkey(this.keys.mldsa.vkey)))).toString('base64url'),
@@ -206,6 +209,10 @@ export class Lab {
       },
       by
     )
+  }
+
+  tile(level: number, index: number): Bytes {
+    return this.store.get(tileKey(level, index))!
   }
 
   /** Index of the record whose leaf hash this is. */

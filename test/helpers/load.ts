@@ -10,6 +10,7 @@ import { leafHash } from '../../src/core/hash.ts'
 import { ed25519Signer } from '../../src/core/keys.ts'
 import { type Policy, parsePolicy } from '../../src/core/policy.ts'
 import { useNative } from '../../src/node/native.ts'
+import { takesType } from '../../src/records/define.ts'
 import { draft, typeOf } from '../../src/records/draft.ts'
 import { verifyReceipt } from '../../src/verify/receipt.ts'
 import { counter, fix, opinion } from './lab.ts'
@@ -150,7 +151,7 @@ export class Load {
   #sign(by: Name, log: string | undefined, record: { [name: string]: unknown }): Entry {
     const { key, identities } = this.#people.get(by)!
     const type = typeOf(record)
-    const identity = identities.find((one) => (log === undefined ? one.classes.includes(type.class) : one.log === log))!
+    const identity = identities.find((one) => (log === undefined ? takesType(type, one.classes) : one.log === log))!
     const { statement, disclosures } = draft(record, {
       aud: identity.origin,
       author: { org: identity.org, staff: identity.staff, roles: identity.roles, signer: key.secret!.signer },

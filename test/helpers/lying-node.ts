@@ -183,7 +183,7 @@ export class LyingNode {
         name: '账本',
         operator: OPERATOR,
         catalogue: 1,
-        catalogueDigest: base64url(catalogueDigest()),
+        catalogueDigest: base64url(catalogueDigest(1)),
         keys: {
           log: logVkey(this.origin),
           statement: base64url(this.statementKey.publicKey),

@@ -22,7 +22,8 @@ const AUTHORS: Readonly<Record<string, Author>> = {
   personnel: USERS.personnel,
   leader: USERS.president,
   judge: USERS.judge,
-  administrator: USERS.admin
+  administrator: USERS.admin,
+  system: USERS.system
 }
 const authorOf = (type: RecordType): Author => AUTHORS[type.writers[0]!]!
 const write = (record: Typed, author?: Author, random: (length: number) => Bytes = randomBytes) =>
@@ -35,6 +36,9 @@ function fullRecord(type: RecordType): Typed {
   const record: Typed = { type: type.type, v: 1, ...Object.fromEntries(open.map(([name, { field }]) => [name, field.example])) }
   if (sealed.length > 0) record.sealed = Object.fromEntries(sealed)
   if (type.type === 'evidence.attach') delete record.evidence
+  if (type.type === 'access.read') delete record.leaf
+  // What a type asks of its references beyond their form.
+  if (type.members.refs!.required) Object.assign(record, type.example)
   // Fields of one kind share their example: through JSON, so that a test changes one of them alone.
   return JSON.parse(JSON.stringify(record)) as Typed
 }
@@ -290,7 +294,7 @@ describe.each(CATALOGUE.map((type) => [type.type, type] as const))('%s', (name, 
   })
 
   test('a key whose roles may not write it drafts nothing', () => {
-    const stranger = { ...author, roles: ['auditor'] }
+    const stranger = { ...author, roles: ['nobody'] }
     expect(refusal(() => write(leastRecord(type), stranger)).code).toBe('ROLE_NOT_PERMITTED')
   })
 })

@@ -277,6 +277,7 @@ describe('admit: what the ledger adds', () => {
     time: { min: START, max: START },
     latestIat: IAT + MAX_AHEAD,
     ctiUsed: () => false,
+    earlier: () => undefined,
     ...more
   })
 
