@@ -1,7 +1,7 @@
 /** `fix`: a file never leaves the machine; its digests are signed, sent, and proven fixed. One receipt a file. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { useNative } from '../node/native.ts'
@@ -9,9 +9,9 @@ import { localTime } from '../node/network.ts'
 import { recordType } from '../records/catalogue.ts'
 import { normaliseCaseNumber } from '../records/ids.ts'
 import { digestFile } from './digest.ts'
-import { type Io, printJson, progress, say } from './io.ts'
+import { type Io, makeDirectory, printJson, progress, say, writeNew } from './io.ts'
 import { readSecretKey } from './key.ts'
-import { writeManifest } from './manifest.ts'
+import { MANIFEST_TYPE, manifestName, readFolder } from './manifest.ts'
 import { Session, writeReceipt } from './session.ts'
 
 interface Args {
@@ -41,14 +41,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   const court = given.open.court ?? courtOf(session, args.case)
   const done: { file: string; receipt: string; evidence: string; log: string; index: number; overall: string }[] = []
   for (const path of args.file) {
-    const manifest = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? writeManifest(path, args.out) : undefined
-    if (manifest !== undefined)
-      say(
-        io,
-        `文件夹 ${path}：${manifest.files} 个文件（含隐藏文件），清单 ${manifest.file}`,
-        `folder ${path}: ${manifest.files} files, hidden ones included; manifest ${manifest.file}`
-      )
-    const file = manifest?.file ?? path
+    const file = statSync(path).isDirectory() ? await writeManifest(path, args.out, io) : path
     const { sha256, sm3, size } = await digestFile(file, (at, of) =>
       progress(io, `计算摘要 ${basename(file)}`, `digesting ${basename(file)}`, at, of)
     )
@@ -64,7 +57,7 @@ export async function run(args: Args, io: Io): Promise<number> {
           sha256: hex(sha256),
           ...(sm3 === undefined ? {} : { sm3: hex(sm3) }),
           size,
-          ...(file === path ? {} : { mime: 'application/vnd.lianzheng.manifest' })
+          ...(file === path ? {} : { mime: MANIFEST_TYPE })
         }
       ],
       ...(args.case === undefined ? {} : { case: normaliseCaseNumber(args.case) }),
@@ -84,6 +77,34 @@ export async function run(args: Args, io: Io): Promise<number> {
   if (io.json) printJson(io, done)
   return done.every(({ overall }) => overall === 'verified') ? 0 : 2
 }
+
+/** Writes `<folder>.manifest` into `out` and says what is in it. */
+async function writeManifest(folder: string, out: string, io: Io): Promise<string> {
+  const { text, lines, hidden, emptyFolders } = await readFolder(folder, io, (done, of) =>
+    progress(io, `读取文件夹 ${basename(folder)}`, `reading folder ${basename(folder)}`, done, of)
+  )
+  makeDirectory(out)
+  const file = join(out, manifestName(folder))
+  writeNew(file, text)
+  say(io, `文件夹 ${folder}：${lines.length} 个文件，清单 ${file}`, `folder ${folder}: ${lines.length} files, manifest ${file}`)
+  const list = (paths: readonly string[]) => `${paths.slice(0, LISTED).join('\n    ')}${paths.length > LISTED ? '\n    …' : ''}`
+  if (hidden.length > 0)
+    say(
+      io,
+      `  其中隐藏文件 ${hidden.length} 个：\n    ${list(hidden)}`,
+      `  hidden files among them (${hidden.length}):\n    ${list(hidden)}`
+    )
+  if (emptyFolders.length > 0)
+    say(
+      io,
+      `  空文件夹不入清单：\n    ${list(emptyFolders)}`,
+      `  empty folders, which a manifest does not name:\n    ${list(emptyFolders)}`
+    )
+  return file
+}
+
+/** How many paths are shown; the manifest has them all. */
+const LISTED = 20
 
 /** Open fields that are no texts: the tool makes them. */
 const NOT_TEXTS = ['files', 'refs', 'sealed']

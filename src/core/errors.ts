@@ -418,6 +418,14 @@ export const CODES = {
   // client and command line
   USAGE: [400, 2, '用法不正确', 'usage', '见 --help', 'See --help'],
   FILE_UNREADABLE: [400, 2, '文件读不了', 'file cannot be read', '请检查路径与权限', 'Check the path and the permissions'],
+  FILE_CHANGED: [
+    400,
+    2,
+    '文件在读取过程中发生了变动',
+    'file changed while it was read',
+    '请等写入结束后再运行一次',
+    'Run it again when nothing writes to it any more'
+  ],
   FILE_EXISTS: [400, 2, '文件已存在，不覆盖', 'file exists and is not overwritten', '请换一个名字', 'Choose another name'],
   UNREACHABLE: [502, 3, '连不上节点', 'node cannot be reached', '请检查地址与网络', 'Check the address and the network'],
   ANSWER_INVALID: [

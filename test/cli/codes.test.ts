@@ -3,7 +3,7 @@
  * not compile.
  */
 import { randomBytes } from 'node:crypto'
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -386,6 +386,12 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
 
   USAGE: () => ends('audit', '--policy', network.policyFile),
   FILE_UNREADABLE: () => ends(...verify(desk.path('missing'))),
+  FILE_CHANGED: async () => {
+    const file = write('growing.bin', new Uint8Array(2 << 20))
+    const onProgress = () => appendFileSync(file, 'x')
+    const ran = await desk.run([...verify(await receipt()), file], { watched: true, onProgress })
+    return { code: /^error ([A-Z_]+)/m.exec(ran.err)?.[1], exit: ran.status }
+  },
   FILE_EXISTS: () => ends('key', 'new', '--out', network.policyFile),
   UNREACHABLE: () => ends('trail', 'court:粤01', '--url', 'http://127.0.0.1:1', '--policy', network.policyFile),
   ANSWER_INVALID: () =>

@@ -20,6 +20,8 @@ export interface Outside {
   /** What is typed where a secret is asked for. */
   typed?: string
   watched?: boolean
+  /** Sees each line of progress as it is shown. */
+  onProgress?: (line: string) => void
 }
 
 /** A user at a machine: a place for files and for the heads remembered. */
@@ -32,7 +34,7 @@ export class Desk {
     return join(this.directory, ...parts)
   }
 
-  async run(argv: readonly string[], { lang = 'en', env = {}, typed, watched = false }: Outside = {}): Promise<Ran> {
+  async run(argv: readonly string[], { lang = 'en', env = {}, typed, watched = false, onProgress }: Outside = {}): Promise<Ran> {
     const ran: Ran = { status: -1, out: '', err: '' }
     ran.status = await main(argv, {
       lang,
@@ -44,6 +46,7 @@ export class Desk {
       },
       err: (text) => {
         ran.err += text
+        if (text.startsWith('\r')) onProgress?.(text)
       },
       askSecret: async (prompt) => {
         this.prompts.push(prompt)
