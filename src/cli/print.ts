@@ -4,12 +4,13 @@ import type { ReceiptReport } from '../verify/receipt.ts'
 import { isoTime } from '../verify/receipt.ts'
 import type { ShownRecord } from '../verify/shown.ts'
 import { VERDICT_WORDS, type Verdict } from '../verify/verdict.ts'
+import { type Difference, printDifferences, whichDiffers } from './difference.ts'
 import { type Io, printJson, words } from './io.ts'
 
 const MARKS: Readonly<Record<Verdict, string>> = { verified: '✓', broken: '✗', 'could-not-check': '?', 'not-applicable': '–' }
 
-export function printReport(report: ReceiptReport | CertificateReport, io: Io): void {
-  if (io.json) return printJson(io, report)
+export function printReport(report: ReceiptReport | CertificateReport, io: Io, differences: readonly Difference[] = []): void {
+  if (io.json) return printJson(io, differences.length === 0 ? report : { ...report, differences })
   for (const step of report.steps) {
     io.out(
       ` ${MARKS[step.verdict]} ${words(io, step.zh, step.en)} — ${words(io, VERDICT_WORDS[step.verdict].zh, VERDICT_WORDS[step.verdict].en)}\n`
@@ -18,6 +19,9 @@ export function printReport(report: ReceiptReport | CertificateReport, io: Io): 
   }
   if (report.kind === 'receipt') {
     if (report.record !== undefined) io.out(`\n${record(report.record, io)}`)
+    printDifferences(differences, io)
+    const which = whichDiffers(report)
+    if (which !== undefined) io.out(`\n${words(io, which.zh, which.en)}\n`)
   } else {
     for (const log of report.logs) {
       io.out(`\n${words(io, '账本', 'log')} ${log.origin}\n`)

@@ -9,9 +9,10 @@ import { verifyCertificate } from '../verify/certificate.ts'
 import { fileKind } from '../verify/files.ts'
 import { verifyReceipt } from '../verify/receipt.ts'
 import { exitStatus } from '../verify/verdict.ts'
-import { digestBytes, digestFile, type FileDigests } from './digest.ts'
+import { explain, type Given } from './difference.ts'
+import { digestBytes, digestFile } from './digest.ts'
 import { type Io, progress, readExact } from './io.ts'
-import { manifestText } from './manifest.ts'
+import { readFolder } from './manifest.ts'
 import { printReport } from './print.ts'
 
 export async function run(args: { file: string; evidence: string[]; policy: string }, io: Io): Promise<number> {
@@ -27,17 +28,24 @@ export async function run(args: { file: string; evidence: string[]; policy: stri
       field: 'format',
       expected: 'lianzheng-receipt/v1 | lianzheng-trail/v1'
     })
-  if (kind === 'trail' && args.evidence.length > 0)
-    throw new LianzhengError('USAGE', { expected: 'no evidence files with a trail certificate' })
-  const files = []
-  for (const file of args.evidence) files.push({ name: basename(file), ...(await digestOf(file, io)) })
-  const report = kind === 'receipt' ? verifyReceipt(text, policy, { now, files }) : verifyCertificate(text, policy, { now })
-  printReport(report, io)
+  if (kind === 'trail') {
+    if (args.evidence.length > 0) throw new LianzhengError('USAGE', { expected: 'no evidence files with a trail certificate' })
+    const report = verifyCertificate(text, policy, { now })
+    printReport(report, io)
+    return exitStatus(report.overall)
+  }
+  const files: Given[] = []
+  for (const file of args.evidence) files.push(await given(file, io))
+  const report = verifyReceipt(text, policy, { now, files })
+  printReport(report, io, await explain(report, files, args.file, io))
   return exitStatus(report.overall)
 }
 
 /** A folder is what its manifest is. */
-async function digestOf(path: string, io: Io): Promise<FileDigests> {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return digestBytes(utf8(manifestText(path).text))
-  return digestFile(path, (done, of) => progress(io, `计算摘要 ${basename(path)}`, `digesting ${basename(path)}`, done, of))
+async function given(path: string, io: Io): Promise<Given> {
+  const name = basename(path)
+  const show = (done: number, of: number) => progress(io, `计算摘要 ${name}`, `digesting ${name}`, done, of)
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return { name, path, ...(await digestFile(path, show)) }
+  const { text, lines } = await readFolder(path, io, show)
+  return { name, path, lines, ...digestBytes(utf8(text)) }
 }
