@@ -38,6 +38,20 @@ export function parseCheckpoint(noteText: string): Checkpoint {
   return checkpoint
 }
 
+/**
+ * A checkpoint as any log may write it (C2SP tlog-checkpoint): another kind of origin, extension lines, and a root of size 0 that the caller judges.
+ * For witnesses and mirrors of strangers' logs; a log of ours has the one form above.
+ */
+export function readCheckpoint(noteText: string): Checkpoint {
+  const lines = noteText.split('\n')
+  const [origin, size, root] = lines
+  if (lines.length < 4 || lines.pop() !== '') throw invalid(lines.length, 'three lines or more, each ended by a newline')
+  const empty = lines.indexOf('')
+  if (empty >= 0) throw invalid(empty + 1, 'no empty line')
+  if (!/^(?:0|[1-9][0-9]{0,15})$/.test(size!) || !Number.isSafeInteger(Number(size))) throw invalid(2, DECIMAL)
+  return { origin: origin!, size: Number(size), root: decodeRoot(root!) }
+}
+
 /** The inverse of `parseCheckpoint`, with the last newline: the text of the note to sign. */
 export function formatCheckpoint(checkpoint: Checkpoint): string {
   checkCheckpoint(checkpoint)

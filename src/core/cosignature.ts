@@ -4,7 +4,7 @@
  *   signature         u64(timestamp) ‖ 64 bytes (04 Ed25519) or 2420 bytes (06 ML-DSA-44)
  *   message of 04     "cosignature/v1" ‖ U+000A ‖ "time " ‖ decimal ‖ U+000A ‖ checkpoint text
  *   message of 06     "subtree/v1" ‖ 0x0A 0x00 ‖ u8 len ‖ cosigner name ‖ u64(timestamp) ‖ u8 len ‖ origin
- *                     ‖ u64(0) ‖ u64(size) ‖ root
+ *                     ‖ u64(start) ‖ u64(end) ‖ hash             of a checkpoint: 0, size, root
  *
  * Timestamps are the seconds since 1970 at signing, below 2^53. The log's own ML-DSA-44 line is a 06 line under the key name =
  * origin with timestamp 0, which claims no time (formats.md §5). A 04 message does not name the cosigner: one key, one name.
@@ -15,9 +15,9 @@
  */
 import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js'
 import { type Bytes, concat, fromU64, u64, utf8 } from './bytes.ts'
-import { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, formatCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { LianzhengError } from './errors.ts'
-import { COSIGNATURE_V1, SUBTREE_V1 } from './hash.ts'
+import { COSIGNATURE_V1, HASH_SIZE, SUBTREE_V1 } from './hash.ts'
 import { SIGNATURE_SIZE, type Signer, verifyEd25519 } from './keys.ts'
 import { isBy, type NoteSignature, noteKeyId, TYPE_COSIGNATURE, TYPE_MLDSA44, type Vkey } from './note.ts'
 
@@ -45,6 +45,10 @@ export function mlDsaKeyPair(seed: Bytes): MlDsaKeyPair {
 /** An Ed25519 cosignature (04). `noteText` must be a checkpoint, so that this key never signs anything else. */
 export function signCosignature(noteText: string, name: string, signer: Signer, timestampSeconds: number): NoteSignature {
   parseCheckpoint(noteText)
+  return signText(noteText, name, signer, timestampSeconds)
+}
+
+function signText(noteText: string, name: string, signer: Signer, timestampSeconds: number): NoteSignature {
   const signature = signer.sign(ed25519Message(noteText, checkedTime(timestampSeconds)))
   return {
     name,
@@ -65,13 +69,64 @@ export function signMlDsaCosignature(
   random?: Bytes
 ): NoteSignature {
   formatCheckpoint(checkpoint)
-  const message = mlDsaMessage(checkpoint, name, checkedTime(timestampSeconds))
+  return signTree(
+    mlDsaMessage(checkpoint, name, checkedTime(timestampSeconds)),
+    name,
+    { publicKey, secretKey },
+    timestampSeconds,
+    random
+  )
+}
+
+/** Both lines of a cosigner, 04 and 06, on the checkpoint of any log, ours or a stranger's (`readCheckpoint`). */
+export function cosign(
+  noteText: string,
+  name: string,
+  { signer, pair }: { signer: Signer; pair: MlDsaKeyPair },
+  timestampSeconds: number,
+  random?: Bytes
+): NoteSignature[] {
+  const message = mlDsaMessage(readCheckpoint(noteText), name, checkedTime(timestampSeconds))
+  return [signText(noteText, name, signer, timestampSeconds), signTree(message, name, pair, timestampSeconds, random)]
+}
+
+/** [start, end) of a log's tree, and its hash. */
+export interface Subtree {
+  origin: string
+  start: number
+  end: number
+  hash: Bytes
+}
+
+/** An ML-DSA-44 cosignature (06) of a subtree: with timestamp 0, because it says nothing of the newest tree. */
+export function signSubtree(subtree: Subtree, name: string, pair: MlDsaKeyPair, random?: Bytes): NoteSignature {
+  return signTree(subtreeMessage(subtree, name), name, pair, 0, random)
+}
+
+/** Whether a line is a good cosignature of a subtree by this ML-DSA-44 key. Never throws. */
+export function verifySubtree(subtree: Subtree, line: NoteSignature, vkey: Vkey): boolean {
+  if (!isBy(line, vkey) || vkey.type !== TYPE_MLDSA44) return false
+  if (line.signature.length !== TIMESTAMP_SIZE + MLDSA44_SIGNATURE_SIZE || fromU64(line.signature) !== 0) return false
+  return verifyMlDsa(vkey.key, subtreeMessage(subtree, vkey.name), line.signature.subarray(TIMESTAMP_SIZE))
+}
+
+function subtreeMessage({ origin, start, end, hash }: Subtree, name: string): Bytes | undefined {
+  return hash.length === HASH_SIZE ? mlDsaMessage({ origin, size: end, root: hash }, name, 0, start) : undefined
+}
+
+function signTree(
+  message: Bytes | undefined,
+  name: string,
+  { publicKey, secretKey }: MlDsaKeyPair,
+  timestamp: number,
+  random?: Bytes
+): NoteSignature {
   if (message === undefined)
-    throw new LianzhengError('NAME_INVALID', { expected: `cosigner name of 1 to ${MAX_NAME_SIZE} bytes` })
+    throw new LianzhengError('NAME_INVALID', { expected: `cosigner name and origin of 1 to ${MAX_NAME_SIZE} bytes` })
   return {
     name,
     keyId: noteKeyId(name, TYPE_MLDSA44, publicKey),
-    signature: concat(u64(timestampSeconds), ml_dsa44.sign(message, secretKey, { extraEntropy: random ?? false }))
+    signature: concat(u64(timestamp), ml_dsa44.sign(message, secretKey, { extraEntropy: random ?? false }))
   }
 }
 
@@ -107,8 +162,8 @@ function ed25519Message(noteText: string, timestamp: number): Bytes {
   return utf8(`${COSIGNATURE_V1}time ${timestamp}\n${noteText}`)
 }
 
-/** `cosigned_message` of C2SP tlog-cosignature for a whole tree; undefined where a name does not fit its one byte of length. */
-export function mlDsaMessage({ origin, size, root }: Checkpoint, name: string, timestamp: number): Bytes | undefined {
+/** `cosigned_message` of C2SP tlog-cosignature for the leaves [start, size); undefined where a name does not fit its one byte of length. */
+export function mlDsaMessage({ origin, size, root }: Checkpoint, name: string, timestamp: number, start = 0): Bytes | undefined {
   const cosigner = utf8(name)
   const log = utf8(origin)
   if (cosigner.length < 1 || cosigner.length > MAX_NAME_SIZE || log.length < 1 || log.length > MAX_NAME_SIZE) return undefined
@@ -119,7 +174,7 @@ export function mlDsaMessage({ origin, size, root }: Checkpoint, name: string, t
     u64(timestamp),
     Uint8Array.of(log.length),
     log,
-    u64(0),
+    u64(start),
     u64(size),
     root
   )

@@ -415,6 +415,47 @@ export const CODES = {
     '请校准时钟后再启动',
     'Set the clock right, then start again'
   ],
+  // witness and mirror
+  LOG_NOT_WATCHED: [
+    404,
+    2,
+    '本节点不见证、不镜像这个账本，或尚未签过',
+    'this node does not watch this log, or has signed nothing of it yet',
+    '请让运行机构把该账本写入 watch',
+    'Ask its operator to list the log under `watch`'
+  ],
+  CHECKPOINT_NOT_SIGNED: [
+    403,
+    1,
+    '检查点没有所需密钥的有效签名',
+    'checkpoint carries no valid signature of the key it needs',
+    '请核对公钥后重新取得检查点',
+    'Compare the keys, then get the checkpoint again'
+  ],
+  HEAD_CONFLICT: [
+    409,
+    2,
+    '起点与本节点记得的大小不符',
+    'the old size is not the one this node remembers',
+    '请从所示大小重新证明',
+    'Prove again from the size shown'
+  ],
+  CHECKPOINT_INCONSISTENT: [
+    422,
+    1,
+    '不能证明它延续此前签过的树',
+    'not proven to extend the tree signed before',
+    '请保留两份检查点并查明原因',
+    'Keep both checkpoints and find the cause'
+  ],
+  COSIGNER_STATE_LOST: [
+    503,
+    3,
+    '本节点忘记了曾经签过什么，不再以这些密钥联署',
+    'this node has lost what it signed before and cosigns no more with these keys',
+    '请恢复 .cosigner 目录，或换用新的种子并通知各方',
+    'Bring the .cosigner directory back, or take a new seed and tell the others'
+  ],
   // client and command line
   USAGE: [400, 2, '用法不正确', 'usage', '见 --help', 'See --help'],
   FILE_UNREADABLE: [400, 2, '文件读不了', 'file cannot be read', '请检查路径与权限', 'Check the path and the permissions'],

@@ -1,7 +1,7 @@
 /** `lianzheng/core`: the formats and the proofs. Pure: no I/O, no clock; the same files run in a browser. */
 export * from './bytes.ts'
 export { type CborMap, type CborValue, decodeCbor, type Encodable, encodeCbor, plainObject } from './cbor.ts'
-export { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.ts'
+export { type Checkpoint, formatCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.ts'
 export { type CoseSign1, decodeSign1, encodeSign1, toBeSigned } from './cose.ts'
 export { mlDsaKeyPair, signCosignature, signMlDsaCosignature, verifyCosignature } from './cosignature.ts'
 export { type Disclosure, decodeDisclosure, encodeDisclosure } from './disclosure.ts'
@@ -16,5 +16,6 @@ export { evaluatePolicy, type PolicyResult, splitViewTolerance } from './quorum.
 export { type KeyState, MemoryRegistry, type Registry, type RegistryMeta, standingOf } from './registry.ts'
 export { decodeSeal, nextSeal, type Seal, signSeal } from './seal.ts'
 export { decodeStatement, type Statement, signedBytes, signStatement, verifyStatement } from './statement.ts'
+export { checkSubtree, checkSubtreeInclusion, isSubtree, proveSubtree, subtreeRoot } from './subtree.ts'
 export * from './tile.ts'
 export { appendTrail, checkPartial, provePartial, type TrailMember, trailLeafHash, trailRoot } from './trail.ts'

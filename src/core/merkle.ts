@@ -41,14 +41,14 @@ function isHash(hash: Bytes): boolean {
 }
 
 /** The k of MTH: the largest power of two below n, n ≥ 2. */
-function splitPoint(n: number): number {
+export function splitPoint(n: number): number {
   let k = 1
   while (k * 2 < n) k *= 2
   return k
 }
 
 /** Maximal complete subtrees of [start, end), where `start` is a multiple of the first one's width, as in every D[start:end] of the RFC. */
-function completeSubtrees(start: number, end: number): NodeAddress[] {
+export function completeSubtrees(start: number, end: number): NodeAddress[] {
   let level = 0
   let width = 1
   while (width * 2 <= end - start) {

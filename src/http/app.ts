@@ -8,6 +8,7 @@ import { nodeRoutes } from './routes/node.ts'
 import { recordRoutes } from './routes/records.ts'
 import { tlogRoutes } from './routes/tlog.ts'
 import { trailRoutes } from './routes/trails.ts'
+import { witnessRoutes } from './routes/witness.ts'
 
 export function createApp(node: NodeContext): Express {
   const app = express()
@@ -26,6 +27,8 @@ export function createApp(node: NodeContext): Express {
       .send(ready ? 'ready\n' : 'not ready\n')
   })
 
+  // Whoever sends a checkpoint is known by the log's signature on it (C2SP tlog-witness).
+  if (node.witness !== undefined) app.use('/witness', witnessRoutes(node.witness))
   app.use(authenticate(node))
   for (const [name, log] of node.logs) app.use(`/logs/${name}`, tlogRoutes(log))
   const api = express.Router()

@@ -4,6 +4,7 @@ import type { LogKeys } from '../log/head.ts'
 import type { Ledger } from '../log/ledger.ts'
 import type { Reader } from '../log/reader.ts'
 import type { Sequencer } from '../log/sequencer.ts'
+import type { Witness } from '../peer/witness.ts'
 
 export interface LogContext {
   name: string
@@ -27,6 +28,8 @@ export interface NodeContext {
   /** Text of the policy file. */
   policy: string
   logs: ReadonlyMap<string, LogContext>
+  /** Where the node watches logs of others. */
+  witness?: Witness | undefined
   /** Milliseconds since 1970. */
   clock(): number
   limits: { bodyBytes: number }

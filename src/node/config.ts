@@ -4,7 +4,9 @@ import { dirname, resolve } from 'node:path'
 import { isMap, isSeq, LineCounter, parseDocument } from 'yaml'
 import * as z from 'zod'
 import { LianzhengError } from '../core/errors.ts'
-import { isName } from '../core/keys.ts'
+import { isName, nodeNameOf } from '../core/keys.ts'
+import { parseVkey, TYPE_COSIGNATURE, TYPE_ED25519, TYPE_MLDSA44, type Vkey } from '../core/note.ts'
+import type { WatchedLog } from '../peer/cosigner.ts'
 import { CLASSES } from '../records/ids.ts'
 
 const listen = z
@@ -17,8 +19,32 @@ const classes = z.union([z.enum(CLASSES), z.array(z.enum(CLASSES)).min(1)])
 const log = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'a log name: lower-case letters, digits, dots, hyphens'),
   class: classes,
-  mirrors: z.array(z.string()).max(0, 'none: this version runs one node').default([]),
-  witnesses: z.array(z.string()).max(0, 'none: this version runs one node').default([])
+  /** Names of peers: those that keep a copy of the log, and those that only witness it. */
+  mirrors: z.array(z.string()).default([]),
+  witnesses: z.array(z.string()).default([])
+})
+
+/** Verifier keys: themselves, or a file with one a line. */
+const vkeys = z.union([z.array(z.string()).min(1), z.string().min(1)], 'vkeys, or a file with one a line')
+
+const peer = z.strictObject({
+  name: nodeName,
+  url: z.url(),
+  vkeys,
+  /** A cosigner of other software: `url` is its C2SP submission prefix, and all its keys count. */
+  foreign: z.boolean().default(false)
+})
+
+const watched = z.strictObject({
+  origin: z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[^\n]*$/, 'an origin, one line'),
+  vkeys,
+  role: z.enum(['witness', 'mirror']),
+  /** Classes of a ledger, all of which a mirror derives again; absent for a stranger's log. */
+  class: classes.optional()
 })
 
 const schema = z.strictObject({
@@ -30,7 +56,11 @@ const schema = z.strictObject({
   /** Pre-signed genesis and registrations, one folder a log, taken in at the first start. */
   genesisDir: z.string().min(1).optional(),
   policy: z.string().min(1),
-  logs: z.array(log).min(1),
+  logs: z.array(log),
+  /** Other nodes that cosign this node's logs. */
+  peers: z.array(peer).default([]),
+  /** Logs of others that this node cosigns. */
+  watch: z.array(watched).default([]),
   batch: z
     .strictObject({ intervalMs: z.int().min(0).max(60_000).default(200), maxRecords: z.int().min(1).max(10_000).default(1_000) })
     .default({ intervalMs: 200, maxRecords: 1_000 }),
@@ -45,7 +75,22 @@ const schema = z.strictObject({
     .default({ bodyBytes: 32 * 1024 * 1024, waiting: 10_000 })
 })
 
-export type NodeConfig = z.infer<typeof schema> & { file: string; genesisDir: string }
+type Parsed = z.infer<typeof schema>
+
+export interface PeerConfig {
+  name: string
+  /** Without a slash at the end. */
+  url: string
+  vkeys: Vkey[]
+  foreign: boolean
+}
+
+export type NodeConfig = Omit<Parsed, 'peers' | 'watch'> & {
+  file: string
+  genesisDir: string
+  peers: PeerConfig[]
+  watch: WatchedLog[]
+}
 
 /** Throws `CONFIG_UNREADABLE`, or `CONFIG_INVALID` or `NAME_INVALID` with the line. Paths in the file are relative to it; those returned are absolute. */
 export function readConfig(file: string): NodeConfig {
@@ -89,6 +134,29 @@ export function readConfig(file: string): NodeConfig {
       throw new LianzhengError('NAME_INVALID', { ...place, expected: 'an origin, <node>/<log>, of at most 200 bytes' })
   }
   const from = (path: string) => resolve(dirname(file), path)
+  const wrong = (path: readonly (string | number)[], expected: string, cause?: unknown) =>
+    new LianzhengError('CONFIG_INVALID', {
+      at: `${file}:${lineOf(document.contents, path, lines)}`,
+      field: path.join('.'),
+      expected,
+      ...(cause === undefined ? {} : { cause })
+    })
+  checkPeers(result.data, wrong)
+  const keysAt = (path: readonly (string | number)[], given: string | string[], types: readonly number[]) => {
+    const texts = typeof given === 'string' ? readLines(from(given)) : given
+    return texts.map((text, i) => {
+      try {
+        const vkey = parseVkey(text)
+        if (types.includes(vkey.type)) return vkey
+      } catch (cause) {
+        throw wrong(typeof given === 'string' ? path : [...path, i], 'a vkey', cause)
+      }
+      throw wrong(
+        typeof given === 'string' ? path : [...path, i],
+        `vkeys of type ${types.map((type) => `0${type}`).join(' or ')}`
+      )
+    })
+  }
   const { name, dataDir, seedFile, policy } = result.data
   const genesisDir = result.data.genesisDir ?? `genesis/${name.split('.')[0]}`
   return {
@@ -97,7 +165,55 @@ export function readConfig(file: string): NodeConfig {
     dataDir: from(dataDir),
     seedFile: from(seedFile),
     genesisDir: from(genesisDir),
-    policy: from(policy)
+    policy: from(policy),
+    peers: result.data.peers.map(({ url, ...peer }, i) => ({
+      ...peer,
+      url: url.replace(/\/+$/, ''),
+      vkeys: keysAt(['peers', i, 'vkeys'], peer.vkeys, [TYPE_COSIGNATURE, TYPE_MLDSA44])
+    })),
+    watch: result.data.watch.map(({ origin, role, ...log }, i) => ({
+      origin,
+      role,
+      vkeys: keysAt(['watch', i, 'vkeys'], log.vkeys, [TYPE_ED25519, TYPE_MLDSA44]),
+      ...(log.class === undefined ? {} : { classes: [log.class].flat() })
+    }))
+  }
+}
+
+/** Lines of a file of vkeys, without empty ones and comments. Throws `CONFIG_UNREADABLE`. */
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+  } catch (cause) {
+    throw new LianzhengError('CONFIG_UNREADABLE', { at: file, cause })
+  }
+}
+
+/** Each peer once, each in at most one role for a log (formats.md §5), each log watched once and none of the node's own. */
+function checkPeers(
+  { name, logs, peers, watch }: Parsed,
+  wrong: (path: readonly (string | number)[], expected: string) => LianzhengError
+): void {
+  const known = peers.map((peer) => peer.name)
+  for (const [i, peer] of known.entries()) {
+    if (known.indexOf(peer) !== i) throw wrong(['peers', i, 'name'], `one peer named ${peer}`)
+    if (peer === name) throw wrong(['peers', i, 'name'], 'another node')
+  }
+  for (const [i, log] of logs.entries()) {
+    for (const role of ['mirrors', 'witnesses'] as const)
+      for (const [j, peer] of log[role].entries()) {
+        const path = ['logs', i, role, j]
+        if (!known.includes(peer)) throw wrong(path, `the name of a peer: ${known.join(' | ')}`)
+        if ([...log.mirrors, ...log.witnesses].filter((other) => other === peer).length > 1)
+          throw wrong(path, 'each peer in one role')
+      }
+  }
+  const origins = watch.map((log) => log.origin)
+  for (const [i, origin] of origins.entries()) {
+    if (origins.indexOf(origin) !== i) throw wrong(['watch', i, 'origin'], `one entry for ${origin}`)
+    if (nodeNameOf(origin) === name) throw wrong(['watch', i, 'origin'], 'a log of another node')
   }
 }
 

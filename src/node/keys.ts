@@ -5,6 +5,7 @@ import { type Bytes, fromHex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { keyInfo } from '../core/hash.ts'
 import { type LogKeys, logKeys } from '../log/head.ts'
+import { type CosignerKeys, cosignerKeys, type Role } from '../peer/cosigner.ts'
 import { type DisclosureCipher, disclosureCipher } from '../store/disclosures.ts'
 
 export const SEED_SIZE = 32
@@ -39,4 +40,9 @@ export function disclosureCipherOf(seed: Bytes, origin: string): DisclosureCiphe
 /** All keys of one log. Generation 1: later generations come with `registry.node`. */
 export function keysOfLog(seed: Bytes, origin: string): LogKeys {
   return logKeys(origin, (purpose) => deriveSecret(seed, purpose, origin))
+}
+
+/** The keys under which a node cosigns logs of others. */
+export function keysOfCosigner(seed: Bytes, node: string, role: Role): CosignerKeys {
+  return cosignerKeys(node, role, (purpose) => deriveSecret(seed, purpose, node))
 }

@@ -1,4 +1,4 @@
-/** A network of one node: seeds, configuration, policies, genesis, an administrator of each institution and the demo users (api.md). */
+/** A network in a directory: seeds, configurations, policies, genesis, an administrator of each institution and the demo users (api.md). */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,12 +8,18 @@ import { sha256 } from '../core/hash.ts'
 import { ed25519Signer, type Signer } from '../core/keys.ts'
 import { formatVkey } from '../core/note.ts'
 import type { LogKeys } from '../log/head.ts'
+import type { CosignerKeys } from '../peer/cosigner.ts'
 import { CATALOGUE_VERSION, catalogueDigest, publishedCatalogue } from '../records/catalogue.ts'
 import { draft } from '../records/draft.ts'
-import { keysOfLog } from './keys.ts'
+import { keysOfCosigner, keysOfLog } from './keys.ts'
 import { useNative } from './native.ts'
+import { policyOfLog, policyOfNetwork } from './network-policy.ts'
 
-const INSTITUTIONS: Readonly<Record<string, readonly string[]>> = {
+export const NODES = ['court', 'discipline', 'procuratorate', 'notary'] as const
+export type NodeName = (typeof NODES)[number]
+
+/** The roles that the administrator of each institution may give. */
+const INSTITUTIONS: Readonly<Record<NodeName, readonly string[]>> = {
   court: [
     'clerk',
     'judge',
@@ -32,14 +38,36 @@ const INSTITUTIONS: Readonly<Record<string, readonly string[]>> = {
   notary: ['auditor', 'administrator']
 }
 
-const LOGS = [
-  { name: 'evidence', class: 'party', title: '证据账本' },
-  { name: 'supervision', class: 'internal', title: '监督账本' },
-  { name: 'personnel', class: 'personnel', title: '人事账本' },
-  { name: 'public', class: 'public', title: '公开账本' }
-] as const
+/** One log for each class of confidentiality an institution writes. */
+const LOGS: Readonly<Record<NodeName, readonly { name: string; class: string; title: string }[]>> = {
+  court: [
+    { name: 'evidence', class: 'party', title: '证据账本' },
+    { name: 'supervision', class: 'internal', title: '监督账本' },
+    { name: 'personnel', class: 'personnel', title: '人事账本' },
+    { name: 'public', class: 'public', title: '公开账本' }
+  ],
+  discipline: [
+    { name: 'lead', class: 'lead', title: '线索账本' },
+    { name: 'public', class: 'public', title: '公开账本' }
+  ],
+  procuratorate: [
+    { name: 'commutation', class: 'commutation', title: '减刑假释账本' },
+    { name: 'public', class: 'public', title: '公开账本' }
+  ],
+  notary: []
+}
 
-const DEMO_USERS: readonly { name: string; institution: string; staff?: string; roles: string[] }[] = [
+/** Who keeps copies of a class (records.md); every other node witnesses. */
+const MIRRORS: Readonly<Record<string, readonly NodeName[]>> = {
+  party: ['discipline', 'notary'],
+  internal: ['discipline'],
+  personnel: ['discipline'],
+  public: ['discipline', 'procuratorate', 'notary'],
+  lead: [],
+  commutation: ['court', 'procuratorate']
+}
+
+const DEMO_USERS: readonly { name: string; institution: NodeName; staff?: string; roles: string[] }[] = [
   { name: 'clerk', institution: 'court', staff: '粤01-R0101', roles: ['clerk'] },
   { name: 'judge', institution: 'court', staff: '粤01-R0201', roles: ['judge'] },
   { name: 'president', institution: 'court', staff: '粤01-R0001', roles: ['leader'] },
@@ -50,84 +78,109 @@ const DEMO_USERS: readonly { name: string; institution: string; staff?: string; 
   { name: 'lawyer', institution: 'court', roles: ['lawyer'] }
 ]
 
-const NODE = 'court'
-const random = (length: number): Bytes => new Uint8Array(randomBytes(length))
-const orgOf = (institution: string): string => `gz-${institution}`
+export interface NetworkNode {
+  node: NodeName
+  /** `<node>.example`. */
+  name: string
+  url: string
+  port: number
+  seed: Bytes
+  /** Absent in a network of one node, which cosigns nothing. */
+  witness?: CosignerKeys
+  mirror?: CosignerKeys
+}
+
+export interface NetworkLog {
+  operator: NetworkNode
+  name: string
+  class: string
+  title: string
+  url: string
+  keys: LogKeys
+  mirrors: NetworkNode[]
+  witnesses: NetworkNode[]
+}
 
 interface Person {
   signer: Signer
   org: string
 }
 
-/** Writes the network into an empty directory. Its one node listens on 127.0.0.1. */
-export async function makeNetwork(directory: string, port: number): Promise<void> {
+const random = (length: number): Bytes => new Uint8Array(randomBytes(length))
+const orgOf = (institution: string): string => `gz-${institution}`
+
+/** Writes the network into an empty directory. Its nodes listen on consecutive ports of 127.0.0.1, in the order given. */
+export async function makeNetwork(directory: string, port: number, names: readonly NodeName[] = ['court']): Promise<void> {
   useNative()
-  const url = `http://127.0.0.1:${port}`
-  const nodeName = `${NODE}.example`
-  const seed = random(32)
-  for (const folder of ['seeds', 'keys', 'policies', 'data', `genesis/${NODE}`])
+  const nodes = names.map((node, i) => makeNode(node, port + i, names.length > 1))
+  const logs = nodes.flatMap((operator) => LOGS[operator.node].map((log) => makeLog(log, operator, nodes)))
+  const write = (path: string, content: string | Bytes) => writeFileSync(join(directory, path), content, { mode: 0o600 })
+  for (const folder of ['seeds', 'keys', 'policies', 'data', 'genesis', ...(names.length > 1 ? ['vkeys'] : [])])
     mkdirSync(join(directory, folder), { recursive: true, mode: 0o700 })
-  writeFileSync(join(directory, 'seeds', `${NODE}.seed`), `${hex(seed)}\n`, { mode: 0o600 })
 
-  const logs = LOGS.map((log) => ({ ...log, keys: keysOfLog(seed, `${nodeName}/${log.name}`) }))
-  const policy = policyText(
-    logs.map(({ keys, class: name, name: log }) => ({
-      vkey: formatVkey(keys.log.vkey),
-      origin: keys.origin,
-      class: name,
-      url: `${url}/logs/${log}`
-    }))
-  )
-  writeFileSync(join(directory, 'policy.txt'), policy)
-  writeFileSync(
-    join(directory, 'policy-pq.txt'),
-    policyText(
-      logs.map(({ keys, class: name, name: log }) => ({
-        vkey: formatVkey(keys.mldsa.vkey),
-        origin: keys.origin,
-        class: name,
-        url: `${url}/logs/${log}`
-      }))
-    )
-  )
-  for (const { keys, class: name, name: log } of logs)
-    writeFileSync(
-      join(directory, 'policies', `${NODE}-${log}.txt`),
-      policyText([{ vkey: formatVkey(keys.log.vkey), origin: keys.origin, class: name, url: `${url}/logs/${log}` }])
-    )
-  writeFileSync(join(directory, 'catalogue.json'), publishedCatalogue())
-
+  const policy = policyOfNetwork(nodes, logs, 'ed25519')
+  write('policy.txt', policy)
+  write('policy-pq.txt', policyOfNetwork(nodes, logs, 'mldsa'))
+  for (const log of logs) write(`policies/${log.operator.node}-${log.name}.txt`, policyOfLog(nodes, log))
+  write('catalogue.json', publishedCatalogue())
   const people = new Map<string, Person>()
-  const names = [
-    ...Object.keys(INSTITUTIONS).map((institution) => ({ name: `admin-${institution}`, institution })),
-    ...DEMO_USERS
-  ]
-  for (const { name, institution } of names) {
+  for (const { name, institution } of [...NODES.map((node) => ({ name: `admin-${node}`, institution: node })), ...DEMO_USERS]) {
     const secret = random(32)
     people.set(name, { signer: ed25519Signer(secret), org: orgOf(institution) })
-    writeFileSync(join(directory, 'keys', `${name}.key.json`), await formatKey(secret), { mode: 0o600 })
+    write(`keys/${name}.key.json`, await formatKey(secret))
   }
-  for (const log of logs) writeGenesis(join(directory, 'genesis', NODE, log.name), log.keys, log.title, policy, people)
-  writeFileSync(join(directory, `${NODE}.yaml`), configText(nodeName, port, url))
+  for (const node of nodes) {
+    write(`seeds/${node.node}.seed`, `${hex(node.seed)}\n`)
+    mkdirSync(join(directory, 'genesis', node.node), { recursive: true, mode: 0o700 })
+    if (node.witness !== undefined)
+      write(`vkeys/${node.node}.txt`, lines([...node.witness.vkeys, ...node.mirror!.vkeys].map(formatVkey)))
+    write(`${node.node}.yaml`, configText(node, nodes, logs))
+  }
+  for (const log of logs) {
+    if (nodes.length > 1)
+      write(`vkeys/${log.operator.node}-${log.name}.txt`, lines([log.keys.log.vkey, log.keys.mldsa.vkey].map(formatVkey)))
+    writeGenesis(join(directory, 'genesis', log.operator.node, log.name), log, policy, people)
+  }
 }
 
-function policyText(logs: readonly { vkey: string; origin: string; class: string; url: string }[]): string {
-  const lines = logs.map(({ vkey, url }) => `log ${vkey} ${url}`)
-  const rests = logs.map((log) => `# lianzheng ${log.origin} ${log.class} 0`)
-  return `${[...lines, 'quorum none', ...rests].join('\n')}\n`
+function makeNode(node: NodeName, port: number, cosigns: boolean): NetworkNode {
+  const seed = random(32)
+  const name = `${node}.example`
+  return {
+    node,
+    name,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    seed,
+    ...(cosigns ? { witness: keysOfCosigner(seed, name, 'witness'), mirror: keysOfCosigner(seed, name, 'mirror') } : {})
+  }
 }
 
-/** Genesis signed by the court's administrator, then each demo user's registration signed by the administrator of their institution. */
-function writeGenesis(
-  directory: string,
-  keys: LogKeys,
-  title: string,
-  policy: string,
-  people: ReadonlyMap<string, Person>
-): void {
+function makeLog(log: (typeof LOGS)[NodeName][number], operator: NetworkNode, nodes: readonly NetworkNode[]): NetworkLog {
+  const others = nodes.filter((node) => node !== operator)
+  const isMirror = ({ node }: NetworkNode) => MIRRORS[log.class]!.includes(node)
+  return {
+    ...log,
+    operator,
+    url: `${operator.url}/logs/${log.name}`,
+    keys: keysOfLog(operator.seed, `${operator.name}/${log.name}`),
+    mirrors: others.filter(isMirror),
+    witnesses: others.filter((node) => !isMirror(node))
+  }
+}
+
+const lines = (texts: readonly string[]): string => `${texts.join('\n')}\n`
+
+/**
+ * Genesis signed by the operator's administrator, then the demo users' registrations, each signed by the administrator of their institution. In the
+ * court's logs every institution has its administrator and its users; the others keep theirs to themselves.
+ */
+function writeGenesis(directory: string, log: NetworkLog, policy: string, people: ReadonlyMap<string, Person>): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const at = localTime(new Date())
   const iat = Math.floor(Date.now() / 1000)
+  const { keys, operator } = log
+  const institutions = operator.node === 'court' ? NODES : [operator.node]
   const write = (name: string, record: { [name: string]: unknown }, by: string) => {
     const author = { ...people.get(by)!, roles: ['administrator'] }
     const { statement } = draft(record, { aud: keys.origin, author, iat, random })
@@ -139,8 +192,8 @@ function writeGenesis(
       type: 'ledger.genesis',
       at,
       origin: keys.origin,
-      name: title,
-      operator: orgOf(NODE),
+      name: log.title,
+      operator: orgOf(operator.node),
       catalogue: CATALOGUE_VERSION,
       catalogueDigest: base64url(catalogueDigest()),
       keys: {
@@ -150,18 +203,22 @@ function writeGenesis(
         receipt: base64url(keys.receipt.publicKey),
         promise: base64url(keys.promise.publicKey)
       },
-      members: [],
+      members: [
+        ...log.mirrors.map((node) => memberOf(node, 'mirror')),
+        ...log.witnesses.map((node) => memberOf(node, 'witness'))
+      ],
       policy,
-      administrators: Object.entries(INSTITUTIONS).map(([institution, roles]) => ({
+      administrators: institutions.map((institution) => ({
         key: base64url(people.get(`admin-${institution}`)!.signer.publicKey),
         org: orgOf(institution),
-        roles: [...roles]
+        roles: [...INSTITUTIONS[institution]]
       })),
       control: 1
     },
-    `admin-${NODE}`
+    `admin-${operator.node}`
   )
-  for (const [i, { name, institution, staff, roles }] of DEMO_USERS.entries()) {
+  const users = DEMO_USERS.filter(({ institution }) => (institutions as readonly string[]).includes(institution))
+  for (const [i, { name, institution, staff, roles }] of users.entries()) {
     const { signer, org } = people.get(name)!
     const record = {
       type: 'registry.key',
@@ -175,6 +232,17 @@ function writeGenesis(
   }
 }
 
+function memberOf(node: NetworkNode, role: 'witness' | 'mirror') {
+  const [vkey, second] = node[role]!.vkeys
+  return {
+    name: node.name,
+    org: orgOf(node.node),
+    role,
+    vkey: formatVkey(vkey),
+    'vkey-mldsa44': base64url(sha256(utf8(formatVkey(second))))
+  }
+}
+
 /** `YYYY-MM-DDTHH:MM:SS±HH:MM` where the machine stands. */
 export function localTime(date: Date): string {
   const minutes = -date.getTimezoneOffset()
@@ -183,18 +251,46 @@ export function localTime(date: Date): string {
   return `${shifted}${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`
 }
 
-function configText(nodeName: string, port: number, url: string): string {
-  const logs = LOGS.map(({ name, class: held }) => `  - { name: ${name}, class: ${held} }`).join('\n')
-  return `# 节点配置 · node configuration. Paths are relative to this file.
-name: ${nodeName}
-listen: 127.0.0.1:${port}
-publicUrl: ${url}
-dataDir: data/${NODE}
-seedFile: seeds/${NODE}.seed
-genesisDir: genesis/${NODE}
-policy: policy.txt
-logs:
-${logs}
-batch: { intervalMs: 200, maxRecords: 1000 }
-`
+function configText(own: NetworkNode, nodes: readonly NetworkNode[], logs: readonly NetworkLog[]): string {
+  const list = (title: string, items: readonly string[]) =>
+    items.length === 0 ? `${title}: []` : lines([`${title}:`, ...items]).trimEnd()
+  const names = (role: string, peers: readonly NetworkNode[]) =>
+    peers.length === 0 ? '' : `, ${role}: [${peers.map(({ name }) => name).join(', ')}]`
+  const ownLogs = logs.filter(({ operator }) => operator === own)
+  const others = nodes.filter((node) => node !== own)
+  const watched = logs.filter(({ operator }) => operator !== own)
+  const roleIn = ({ mirrors }: NetworkLog) => (mirrors.includes(own) ? 'mirror' : 'witness')
+  return `${[
+    '# 节点配置 · node configuration. Paths are relative to this file.',
+    `name: ${own.name}`,
+    `listen: 127.0.0.1:${own.port}`,
+    `publicUrl: ${own.url}`,
+    `dataDir: data/${own.node}`,
+    `seedFile: seeds/${own.node}.seed`,
+    `genesisDir: genesis/${own.node}`,
+    'policy: policy.txt',
+    list(
+      'logs',
+      ownLogs.map(
+        ({ name, class: held, mirrors, witnesses }) =>
+          `  - { name: ${name}, class: ${held}${names('mirrors', mirrors)}${names('witnesses', witnesses)} }`
+      )
+    ),
+    ...(others.length === 0
+      ? []
+      : [
+          list(
+            'peers',
+            others.map(({ name, url, node }) => `  - { name: ${name}, url: ${url}, vkeys: vkeys/${node}.txt }`)
+          ),
+          list(
+            'watch',
+            watched.map(
+              (log) =>
+                `  - { origin: ${log.keys.origin}, vkeys: vkeys/${log.operator.node}-${log.name}.txt, role: ${roleIn(log)}, class: ${log.class} }`
+            )
+          )
+        ]),
+    'batch: { intervalMs: 200, maxRecords: 1000 }'
+  ].join('\n')}\n`
 }

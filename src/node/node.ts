@@ -20,6 +20,7 @@ import { openLevel } from '../store/level.ts'
 import type { Store } from '../store/store.ts'
 import { type ExaminedRecord, examine } from '../verify/admit.ts'
 import type { NodeConfig } from './config.ts'
+import { type Cosigners, openCosigners } from './cosigners.ts'
 import { readHeadFile, writeHeadFile } from './head-file.ts'
 import { keysOfLog, readSeed } from './keys.ts'
 import { nativeVerifier, useNative } from './native.ts'
@@ -53,6 +54,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const seed = readSeed(config.seedFile)
   const stores: Store[] = []
   const logs = new Map<string, LogContext>()
+  let cosigners: Cosigners | undefined
   let server: Server | undefined
   let stopping = false
   try {
@@ -81,12 +83,14 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       logs.set(log.name, { name: log.name, classes, keys, ledger: recovered.ledger, sequencer, reader })
     }
 
+    cosigners = await openCosigners(config, seed, clock)
     const context: NodeContext = {
       name: config.name,
       version: VERSION,
       publicUrl: config.publicUrl.replace(/\/$/, ''),
       policy,
       logs,
+      witness: cosigners?.witness,
       clock,
       limits: { bodyBytes: config.limits.bodyBytes },
       status: () => ({ diskFree: freeBytes(config.dataDir), ready: !stopping }),
@@ -113,11 +117,13 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         drain.begin()
         await Promise.all([...logs.values()].map(({ sequencer }) => sequencer.stop()))
         await drain.end()
+        await cosigners?.close()
         for (const store of stores) await store.close()
       }
     }
   } catch (error) {
     server?.close()
+    await cosigners?.close()
     for (const store of stores) await store.close()
     throw error
   }

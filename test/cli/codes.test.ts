@@ -25,6 +25,7 @@ import { Desk, leaked } from '../helpers/cli.ts'
 import type { BY_PROCESS, Seen } from '../helpers/codes.ts'
 import { fix, opinion, type User } from '../helpers/lab.ts'
 import { type Answer, type Lie, type LogName, type Name, type Signed, submission, TestNetwork } from '../helpers/network.ts'
+import { Stranger } from '../helpers/stranger.ts'
 
 const AT = '2020-08-26T09:00:00+08:00'
 const desk = new Desk()
@@ -190,6 +191,19 @@ async function whileStopping(): Promise<Seen> {
     http: Number(received.split(' ')[1])
   }
 }
+
+const stranger = new Stranger('stranger.example/log', 3)
+const WATCH = { watch: [{ origin: stranger.origin, vkeys: [stranger.vkey], role: 'witness' as const }] }
+/** A node that witnesses a stranger's log. */
+async function watching(look: (made: TestNetwork) => Promise<Seen>): Promise<Seen> {
+  const made = await TestNetwork.open({ config: WATCH })
+  try {
+    return await look(made)
+  } finally {
+    await made.close()
+  }
+}
+const add = async (made: TestNetwork, body: string): Promise<Seen> => http(await made.ask('/witness/add-checkpoint', { body }))
 
 type Provocation = () => Promise<Seen> | Seen
 const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Provocation } = {
@@ -382,6 +396,23 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
       await made.start()
       await made.put(fix('an hour ahead'), 'clerk')
       await made.stop()
+    }),
+
+  LOG_NOT_WATCHED: () => watching((made) => add(made, new Stranger('elsewhere', 3).extend(0, 3))),
+  CHECKPOINT_NOT_SIGNED: () => watching((made) => add(made, new Stranger(stranger.origin, 3, 'other key').extend(0, 3))),
+  HEAD_CONFLICT: () =>
+    watching(async (made) => {
+      const { status, text } = await made.ask('/witness/add-checkpoint', { body: stranger.extend(2, 3) })
+      return { code: text === '0\n' ? 'HEAD_CONFLICT' : text, http: status }
+    }),
+  CHECKPOINT_INCONSISTENT: () =>
+    watching((made) => add(made, stranger.extend(0, 0, stranger.checkpoint(0, { root: stranger.root(1) })))),
+  COSIGNER_STATE_LOST: () =>
+    watching(async (made) => {
+      await made.stop()
+      rmSync(made.path('data/court/.cosigner'), { recursive: true })
+      await made.start(WATCH)
+      return add(made, stranger.extend(0, 3))
     }),
 
   USAGE: () => ends('audit', '--policy', network.policyFile),

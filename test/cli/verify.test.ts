@@ -4,10 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { base64url, fromBase64, fromBase64url } from '../../src/core/bytes.ts'
 import { parseCheckpoint } from '../../src/core/checkpoint.ts'
 import { leafHash } from '../../src/core/hash.ts'
-import { parseNote, verifyNoteSignature } from '../../src/core/note.ts'
+import { formatVkey, parseNote, verifyNoteSignature } from '../../src/core/note.ts'
+import { parsePolicy } from '../../src/core/policy.ts'
+import { splitViewTolerance } from '../../src/core/quorum.ts'
+import { readConfig } from '../../src/node/config.ts'
 import { entryKey } from '../../src/store/layout.ts'
 import { openLevel } from '../../src/store/level.ts'
 import { put } from '../../src/store/store.ts'
+import { type ExaminedRecord, examine } from '../../src/verify/admit.ts'
 import { Desk, leaked } from '../helpers/cli.ts'
 import { fix, opinion } from '../helpers/lab.ts'
 import { type Name, TestNetwork } from '../helpers/network.ts'
@@ -467,13 +471,64 @@ describe('network init', () => {
     rmSync(place, { recursive: true })
   })
 
+  it('makes the four nodes: who mirrors and witnesses what is in their configurations, policies and genesis', async () => {
+    const place = desk.path('fournet')
+    const names = ['court', 'discipline', 'procuratorate', 'notary']
+    const made = await desk.json<{ nodes: unknown }>(['network', 'init', place, '--nodes', names.join(','), '--port', '17401'])
+    expect(made.nodes).toEqual(
+      names.map((node, i) => ({ node, config: `${place}/${node}.yaml`, url: `http://127.0.0.1:${17401 + i}` }))
+    )
+    const configs = Object.fromEntries(names.map((node) => [node, readConfig(`${place}/${node}.yaml`)]))
+    expect(configs.court!.logs.map(({ name, mirrors, witnesses }) => [name, mirrors, witnesses])).toEqual([
+      ['evidence', ['discipline.example', 'notary.example'], ['procuratorate.example']],
+      ['supervision', ['discipline.example'], ['procuratorate.example', 'notary.example']],
+      ['personnel', ['discipline.example'], ['procuratorate.example', 'notary.example']],
+      ['public', ['discipline.example', 'procuratorate.example', 'notary.example'], []]
+    ])
+    expect(configs.notary!.logs).toEqual([])
+    expect(configs.court!.watch.map(({ origin, role, classes }) => [origin, role, classes])).toEqual([
+      ['discipline.example/lead', 'witness', ['lead']],
+      ['discipline.example/public', 'witness', ['public']],
+      ['procuratorate.example/commutation', 'mirror', ['commutation']],
+      ['procuratorate.example/public', 'witness', ['public']]
+    ])
+
+    for (const name of ['policy.txt', 'policy-pq.txt', 'policies/court-evidence.txt']) {
+      const policy = parsePolicy(readFileSync(`${place}/${name}`, 'utf8'))
+      expect(policy.quorum, name).toMatchObject({ k: 2 })
+      expect(policy.rests.get('court.example/evidence')).toEqual({
+        classes: ['party'],
+        k: 1,
+        mirrors: ['discipline-mirror', 'notary-mirror']
+      })
+      expect(splitViewTolerance(policy, 'court.example/evidence')).toEqual({ cosigners: 0, mirrors: 0 })
+      expect(policy.rests.has('discipline.example/lead')).toBe(false)
+      for (const { name: node, vkeys } of configs.court!.peers)
+        for (const role of ['witness', 'mirror']) {
+          const witness = policy.witnesses.get(`${node.split('.')[0]}-${role}`)!
+          expect(vkeys.map(formatVkey)).toContain(formatVkey(witness.vkey))
+        }
+      expect(policy.witnesses.has('court-witness')).toBe(!name.includes('court'))
+    }
+    const genesis = examine(new Uint8Array(readFileSync(`${place}/genesis/court/evidence/00-genesis.cose`))) as ExaminedRecord
+    expect((genesis.body.members as { name: string; role: string }[]).map(({ name, role }) => [name, role])).toEqual([
+      ['discipline.example', 'mirror'],
+      ['notary.example', 'mirror'],
+      ['procuratorate.example', 'witness']
+    ])
+    expect(readdirSync(`${place}/genesis/discipline/lead`)).toEqual(['00-genesis.cose', '01-inspector.cose'])
+    rmSync(place, { recursive: true })
+  })
+
   it('refuses ports and nodes that it cannot make, and a place that is a file', async () => {
     for (const args of [
       ['--port', '0'],
       ['--port', '65536'],
       ['--port', 'x'],
       ['--port', '1e3'],
-      ['--nodes', 'court,notary'],
+      ['--port', '65535', '--nodes', 'court,notary'],
+      ['--nodes', 'court,court'],
+      ['--nodes', 'court,prison'],
       ['--nodes', '']
     ])
       expect(await desk.json(['network', 'init', desk.path('never'), ...args], 2)).toMatchObject({ error: { code: 'USAGE' } })
