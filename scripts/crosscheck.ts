@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { type Mutant, mutate, mutatePolicy, type Random, randomFrom } from '../test/helpers/mutations.ts'
 import { Court, collect, fill, main, run, type Sample, type Verdict } from './crosscheck-samples.ts'
-import { type Mutant, mutate, mutatePolicy, type Random, randomFrom } from './mutations.ts'
 
 const { values: options } = parseArgs({
   options: {

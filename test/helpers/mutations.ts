@@ -2,7 +2,7 @@
  * Changes to receipts, trail certificates and policies, for holding two verifiers against one another: members, numbers, base64, the bytes
  * behind it, lines of signed notes, pieces of other files, the text itself. A seed gives the same changes again.
  */
-import { base64, base64url, fromBase64, fromBase64url } from '../src/core/bytes.ts'
+import { base64, base64url, fromBase64, fromBase64url } from '../../src/core/bytes.ts'
 
 /** A number in [0, below), from a generator that a seed determines. */
 export type Random = (below: number) => number
