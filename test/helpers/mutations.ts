@@ -287,8 +287,17 @@ const notes: readonly Change[] = noteChanges.map(
 function changesFor({ name, value }: Place): readonly Change[] {
   if (name === 'checkpoint' && typeof value === 'string') return mostly(notes, members)
   if (typeof value === 'number') return mostly(numbers, members)
-  if (typeof value === 'string' && /^[A-Za-z0-9_-]{4,}$/.test(value) && value.length % 4 !== 1) return mostly(encoded, members)
+  if (typeof value === 'string' && value.length >= 4 && isBase64url(value)) return mostly(encoded, members)
   return members
+}
+
+function isBase64url(text: string): boolean {
+  try {
+    fromBase64url(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The first kind three times as often as the second. */
