@@ -34,7 +34,7 @@ const HOUSE: Record<string, Rule> = {
   client: { folders: ['core', 'records', 'verify'], packages: ['jose'], browser: true },
   node: {
     folders: ['core', 'records', 'verify', 'store', 'log', 'peer', 'http', 'client'],
-    packages: ['express', 'jose', 'yaml', 'zod']
+    packages: ['express', 'jose', 'pino', 'prom-client', 'yaml', 'zod']
   },
   cli: {
     folders: ['core', 'records', 'verify', 'store', 'log', 'peer', 'http', 'client', 'node'],

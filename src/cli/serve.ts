@@ -1,5 +1,4 @@
 /** `serve`: one node, all its logs, until SIGTERM or SIGINT. */
-import { LianzhengError } from '../core/errors.ts'
 import { type NodeConfig, readConfig } from '../node/config.ts'
 import { startNode } from '../node/node.ts'
 import type { Io } from './io.ts'
@@ -29,10 +28,7 @@ async function serve(config: NodeConfig, asked: Promise<void>, io: Io): Promise<
       // Nothing more may be written or signed: the process ends here, and start-up decides what holds.
       process.exit(3)
     },
-    onError: (error) =>
-      io.err(
-        `${JSON.stringify({ event: 'error', code: error instanceof LianzhengError ? error.code : 'INTERNAL', message: error instanceof Error ? error.message : String(error) })}\n`
-      )
+    writeLog: (line) => io.err(line)
   })
   io.out(`${JSON.stringify({ event: 'ready', url: node.url, logs: node.logs })}\n`)
   await asked

@@ -3,7 +3,7 @@
  * (golang's sumdb client is the model): two heads that do not extend one another are kept as evidence in the error.
  */
 import { importJWK, SignJWT } from 'jose'
-import { type Bytes, base64url, equalBytes, fromBase64url } from '../core/bytes.ts'
+import { type Bytes, base64url, concat, equalBytes, fromBase64url } from '../core/bytes.ts'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { CODES, type Code, LianzhengError } from '../core/errors.ts'
 import { leafHash } from '../core/hash.ts'
@@ -63,6 +63,19 @@ export interface ClientOptions {
 
 const TOKEN_SECONDS = 120
 
+/** Bytes of an answer at most: an entry bundle, the largest of the usual ones, has 256 statements of up to 64 KiB. */
+const LARGEST = 32 * 1024 * 1024
+/** One part of a trail: 1,000 entries with their disclosures. */
+const LARGEST_TRAIL = 256 * 1024 * 1024
+
+interface Asking {
+  method?: string
+  body?: string
+  anonymous?: boolean
+  /** Bytes of the answer at most. */
+  largest?: number
+}
+
 export class LedgerClient {
   readonly #url: string
   readonly #options: ClientOptions
@@ -77,15 +90,12 @@ export class LedgerClient {
     return (this.#options.clock ?? Date.now)()
   }
 
-  /** The body as text. Throws the node's own refusal by its code, `UNREACHABLE`, or `ANSWER_INVALID`. */
-  async text(path: string, init: { method?: string; body?: string; anonymous?: boolean } = {}): Promise<string> {
+  /** The body as text. Throws the node's own refusal by its code, `UNREACHABLE`, `ANSWER_TOO_LARGE`, or `ANSWER_INVALID`. */
+  async text(path: string, init: Asking = {}): Promise<string> {
     return new TextDecoder().decode(await this.bytes(path, init))
   }
 
-  async bytes(
-    path: string,
-    { method = 'GET', body, anonymous = false }: { method?: string; body?: string; anonymous?: boolean } = {}
-  ): Promise<Bytes> {
+  async bytes(path: string, { method = 'GET', body, anonymous = false, largest = LARGEST }: Asking = {}): Promise<Bytes> {
     const headers: Record<string, string> = {}
     if (body !== undefined) headers['content-type'] = 'application/json'
     if (!anonymous && this.#options.key?.secret !== undefined) headers.authorization = `Bearer ${await this.#token()}`
@@ -98,15 +108,16 @@ export class LedgerClient {
         ...(body === undefined ? {} : { body }),
         signal: AbortSignal.timeout(this.#options.timeoutMs ?? 60_000)
       })
-      answer = new Uint8Array(await response.arrayBuffer())
+      answer = await readUpTo(response, largest, path)
     } catch (cause) {
+      if (cause instanceof LianzhengError) throw cause
       throw new LianzhengError('UNREACHABLE', { at: this.#url, cause })
     }
     if (!response.ok) throw refusalOf(answer, response.status)
     return answer
   }
 
-  async json<T>(path: string, init: { method?: string; body?: string; anonymous?: boolean } = {}): Promise<T> {
+  async json<T>(path: string, init: Asking = {}): Promise<T> {
     const text = await this.text(path, init)
     try {
       return JSON.parse(text) as T
@@ -205,7 +216,8 @@ export class LedgerClient {
   }
 
   async #trailParts(name: string, from: number): Promise<TrailPart[]> {
-    const text = await this.text(`/api/v1/trails/${encodeURIComponent(name)}${from === 0 ? '' : `?from=${from}`}`)
+    const path = `/api/v1/trails/${encodeURIComponent(name)}${from === 0 ? '' : `?from=${from}`}`
+    const text = await this.text(path, { largest: LARGEST_TRAIL })
     const { trail, parts } = held('certificate', () => parseCertificate(text))
     if (trail !== name) throw new LianzhengError('ANSWER_INVALID', { field: 'trail', expected: name })
     return parts
@@ -252,6 +264,22 @@ export class LedgerClient {
     const hashes = held('proof', () => proof.map((hash) => fromBase64url(hash, 32)))
     return checkConsistency(last.size, next.size, last.root, next.root, hashes)
   }
+}
+
+/** The body, cut off as soon as it is larger than it may be: a server that never ends fills nobody's memory. Throws `ANSWER_TOO_LARGE`. */
+async function readUpTo(response: Response, largest: number, path: string): Promise<Bytes> {
+  const chunks: Bytes[] = []
+  let size = 0
+  const reader = response.body?.getReader()
+  for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader!.read()) {
+    size += part.value.length
+    if (size > largest) {
+      await reader!.cancel()
+      throw new LianzhengError('ANSWER_TOO_LARGE', { field: path, expected: `at most ${largest} bytes` })
+    }
+    chunks.push(part.value)
+  }
+  return concat(...chunks)
 }
 
 /** Where the next part starts, while some part of the last answer ends before its trail does. An answer without entries ends it. */

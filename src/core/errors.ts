@@ -359,6 +359,30 @@ export const CODES = {
   ],
   ACCESS_DENIED: [403, 2, '无权查阅', 'not entitled to read this', ...ASK_ADMIN],
   OVERLOADED: [503, 3, '节点繁忙', 'node is full', '请按 Retry-After 稍后再试', 'Try again after Retry-After'],
+  DISK_FULL: [
+    503,
+    3,
+    '磁盘空间不足，暂不接收记录；查阅照常',
+    'disk is full: no records are taken; reading goes on',
+    '腾出空间后自动恢复；未得到回答的记录请原样再次提交',
+    'It recovers by itself once there is space; send what was not answered again, unchanged'
+  ],
+  REQUEST_TIMEOUT: [
+    408,
+    3,
+    '请求迟迟没有发完',
+    'request was not sent in time',
+    '请检查网络后再次提交',
+    'Check the network, then send it again'
+  ],
+  REQUEST_INVALID: [
+    400,
+    2,
+    '不是可读的 HTTP 请求，或请求头过大',
+    'not a readable HTTP request, or its headers are too large',
+    '请检查客户端与中间的代理',
+    'Check the client and the proxies between'
+  ],
   STOPPING: [503, 3, '节点正在停止', 'node is stopping', '请稍后再试', 'Try again later'],
   INTERNAL: [500, 3, '内部错误', 'internal error', '请将时间告知运维人员', 'Tell the operator the time it happened'],
   // node
@@ -476,6 +500,14 @@ export const CODES = {
     'the answer of the node does not hold',
     '请保留回答并告知监督机构',
     'Keep the answer and tell a supervising institution'
+  ],
+  ANSWER_TOO_LARGE: [
+    502,
+    3,
+    '节点的回答超过了应有的大小',
+    'the answer of the node is larger than it may be',
+    '请检查地址是否为链证节点',
+    'Check that the address is that of a Lianzheng node'
   ],
   HEAD_WENT_BACK: [
     502,

@@ -1,10 +1,15 @@
-/** Puts the HTTP surface together from injected parts (api.md, "HTTP"). */
+/** Puts the HTTP surface together from injected parts (api.md, "HTTP"). The order is that of cost: what is refused is refused before it is read. */
 import express, { type Express } from 'express'
 import helmet from 'helmet'
 import type { NodeContext } from './context.ts'
+import { boundBodies } from './middleware/bodies.ts'
 import { authenticate } from './middleware/caller.ts'
 import { errorHandler, notFound } from './middleware/errors.ts'
+import { observe } from './middleware/observe.ts'
+import { witness } from './operations.ts'
+import { eventRoutes } from './routes/events.ts'
 import { nodeRoutes } from './routes/node.ts'
+import { healthRoutes, operatorRoutes } from './routes/operator.ts'
 import { recordRoutes } from './routes/records.ts'
 import { tlogRoutes } from './routes/tlog.ts'
 import { trailRoutes } from './routes/trails.ts'
@@ -14,33 +19,24 @@ export function createApp(node: NodeContext): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('etag', false)
+  app.use(observe(node))
   app.use(helmet({ crossOriginResourcePolicy: { policy: 'cross-origin' } }))
-
-  app.get('/healthz', (_request, response) => {
-    response.type('text/plain').send('ok\n')
-  })
-  app.get('/readyz', (_request, response) => {
-    const { ready } = node.status()
-    response
-      .status(ready ? 200 : 503)
-      .type('text/plain')
-      .send(ready ? 'ready\n' : 'not ready\n')
-  })
+  app.use(healthRoutes(node))
+  app.use(boundBodies(node))
+  app.use(operatorRoutes(node))
 
   // Whoever sends a checkpoint is known by the log's signature on it (C2SP tlog-witness).
-  if (node.witness !== undefined) app.use('/witness', witnessRoutes(node.witness))
+  if (node.witness !== undefined) app.use('/witness', witnessRoutes(node.witness, witness, '/witness'))
   app.use(authenticate(node))
-  for (const [name, log] of node.logs) app.use(`/logs/${name}`, tlogRoutes(log))
-  const api = express.Router()
-  api.use((_request, response, next) => {
+  for (const [name, log] of node.logs) app.use(`/logs/${name}`, tlogRoutes(node, log))
+  app.use('/api/v1', (_request, response, next) => {
     response.set('Cache-Control', 'no-store')
     next()
   })
-  api.use(nodeRoutes(node))
-  api.use(express.json({ limit: node.limits.bodyBytes, strict: true }))
-  api.use(recordRoutes(node), trailRoutes(node))
-  app.use('/api/v1', api)
+  app.use(nodeRoutes(node), eventRoutes(node))
+  app.use('/api/v1', express.json({ limit: node.limits.bodyBytes, strict: true }))
+  app.use(recordRoutes(node), trailRoutes(node))
   app.use(notFound)
-  app.use(errorHandler(node.onError))
+  app.use(errorHandler(node))
   return app
 }

@@ -47,6 +47,43 @@ const watched = z.strictObject({
   class: classes.optional()
 })
 
+const MIB = 1024 * 1024
+
+const limits = z
+  .strictObject({
+    /** Of one request, bytes. */
+    bodyBytes: z
+      .int()
+      .min(100_000)
+      .default(32 * MIB),
+    /** Of all requests at a time, bytes. */
+    bodiesBytes: z
+      .int()
+      .min(100_000)
+      .default(128 * MIB),
+    /** Records waiting in one log. */
+    waiting: z.int().min(1).default(10_000),
+    connections: z.int().min(1).max(100_000).default(1_000),
+    /** Milliseconds within which a request's headers, and the whole of it, must have come. */
+    headersMs: z.int().min(100).default(10_000),
+    requestMs: z.int().min(100).default(60_000),
+    eventClients: z.int().min(0).max(100_000).default(200),
+    /** Milliseconds between signs of life in an event stream; a client that takes nothing from one to the next is cut off. */
+    heartbeatMs: z.int().min(10).max(300_000).default(15_000),
+    /** With less than this free, no records are taken. */
+    diskFreeBytes: z
+      .int()
+      .min(0)
+      .default(256 * MIB)
+  })
+  .refine(({ bodyBytes, bodiesBytes }) => bodiesBytes >= bodyBytes, {
+    path: ['bodiesBytes'],
+    message: 'at least bodyBytes'
+  })
+  .refine(({ headersMs, requestMs }) => requestMs >= headersMs, { path: ['requestMs'], message: 'at least headersMs' })
+
+export const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
 const schema = z.strictObject({
   name: nodeName,
   listen,
@@ -63,16 +100,9 @@ const schema = z.strictObject({
   watch: z.array(watched).default([]),
   batch: z
     .strictObject({ intervalMs: z.int().min(0).max(60_000).default(200), maxRecords: z.int().min(1).max(10_000).default(1_000) })
-    .default({ intervalMs: 200, maxRecords: 1_000 }),
-  limits: z
-    .strictObject({
-      bodyBytes: z
-        .int()
-        .min(100_000)
-        .default(32 * 1024 * 1024),
-      waiting: z.int().min(1).default(10_000)
-    })
-    .default({ bodyBytes: 32 * 1024 * 1024, waiting: 10_000 })
+    .prefault({}),
+  limits: limits.prefault({}),
+  log: z.strictObject({ level: z.enum(LEVELS).default('info') }).prefault({})
 })
 
 type Parsed = z.infer<typeof schema>

@@ -27,8 +27,13 @@ export function readHeadFile(file: string): string | undefined {
   }
 }
 
-/** Replaced whole. Not synced: after a power loss it may be older than the store, never newer. */
+/** Replaced whole. Not synced: after a power loss it may be older than the store, never newer. Throws `DISK_FULL` or `STORE_FAILED`. */
 export function writeHeadFile(file: string, note: string): void {
-  writeFileSync(`${file}.new`, note, { mode: 0o600 })
-  renameSync(`${file}.new`, file)
+  try {
+    writeFileSync(`${file}.new`, note, { mode: 0o600 })
+    renameSync(`${file}.new`, file)
+  } catch (cause) {
+    const full = ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '')
+    throw new LianzhengError(full ? 'DISK_FULL' : 'STORE_FAILED', { at: file, cause })
+  }
 }

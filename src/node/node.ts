@@ -1,41 +1,39 @@
 /** The composition root: one process, one node, all its logs. */
-import { mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { type Bytes, equalBytes } from '../core/bytes.ts'
-import { FatalError, LianzhengError } from '../core/errors.ts'
-import { formatVkey } from '../core/note.ts'
+import { type FatalError, LianzhengError } from '../core/errors.ts'
 import { parsePolicy } from '../core/policy.ts'
-import { GENESIS } from '../core/registry.ts'
 import { createApp } from '../http/app.ts'
-import type { LogContext, NodeContext } from '../http/context.ts'
+import type { NodeContext } from '../http/context.ts'
 import { drainOf } from '../http/drain.ts'
-import type { LogKeys } from '../log/head.ts'
-import type { Ledger } from '../log/ledger.ts'
-import { Reader } from '../log/reader.ts'
-import { recover } from '../log/recover.ts'
-import { Sequencer } from '../log/sequencer.ts'
-import { openLevel } from '../store/level.ts'
-import type { Store } from '../store/store.ts'
-import { type ExaminedRecord, examine } from '../verify/admit.ts'
+import { refuseUnreadable } from '../http/unreadable.ts'
 import type { NodeConfig } from './config.ts'
 import { type Cosigners, openCosigners } from './cosigners.ts'
-import { readHeadFile, writeHeadFile } from './head-file.ts'
-import { keysOfLog, readSeed } from './keys.ts'
-import { nativeVerifier, useNative } from './native.ts'
+import { Disk } from './disk.ts'
+import { readSeed } from './keys.ts'
+import { NodeLog } from './log.ts'
+import { createLogger, factsOf } from './logger.ts'
+import { Metrics } from './metrics.ts'
+import { useNative } from './native.ts'
 import { VERSION } from './version.ts'
 
 /** An idle log's head is read back and signed again so often. */
 const RESIGN_MS = 10 * 60_000
+/** A log that a full disk has suspended is looked after so often. */
+const LOOK_MS = 1_000
+/** Seconds after which a full disk may have been seen to, and after which a node that stops may be up again. */
+const RETRY = { DISK_FULL: 30, STOPPING: 5 }
 
 export interface NodeOptions {
   /** Milliseconds since 1970. */
   clock?: () => number
   /** Must end the process: something went on that may not. */
   onFatal(error: FatalError): void
-  /** For the operator's log; never holds record content. */
+  /** Something failed that is no one's request. */
   onError?(error: unknown): void
+  /** Takes the lines of the operator's log. */
+  writeLog?(line: string): void
 }
 
 export interface RunningNode {
@@ -46,41 +44,47 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-/** Opens the stores, takes in genesis where they are new, listens. Throws CONFIG_*, DATA_DIR_IN_USE, PORT_IN_USE, STORE_*, CLOCK_BACKWARDS. */
+/** Opens the stores, takes in genesis where they are new, listens. Throws CONFIG_*, DATA_DIR_IN_USE, PORT_IN_USE, STORE_*, DISK_FULL, CLOCK_BACKWARDS. */
 export async function startNode(config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
   useNative()
   const clock = options.clock ?? Date.now
   const policy = readPolicy(config.policy)
   const seed = readSeed(config.seedFile)
-  const stores: Store[] = []
-  const logs = new Map<string, LogContext>()
+  const logger = createLogger(config.log.level, options.writeLog ?? (() => {}))
+  const disk = new Disk(config.dataDir, config.limits.diskFreeBytes)
+  const logs = new Map<string, NodeLog>()
+  const closing = new AbortController()
+  const listeners = new Set<() => void>()
   let cosigners: Cosigners | undefined
   let server: Server | undefined
   let stopping = false
+
+  const hindrance = () =>
+    stopping ? 'STOPPING' : disk.full || [...logs.values()].some(({ suspended }) => suspended) ? 'DISK_FULL' : undefined
+  const metrics = new Metrics({ logs, taking: () => hindrance() === undefined, diskFree: () => disk.free })
+  const onError = (error: unknown) => {
+    logger.error(factsOf(error), 'error')
+    options.onError?.(error)
+  }
+  const onFatal = (error: FatalError) => {
+    logger.fatal(factsOf(error), 'fatal')
+    options.onFatal(error)
+  }
   try {
     for (const log of config.logs) {
-      const keys = keysOfLog(seed, `${config.name}/${log.name}`)
-      const directory = join(config.dataDir, log.name)
-      makeDirectory(directory)
-      const store = await openLevel(directory)
-      stores.push(store)
-      const headFile = join(config.dataDir, `.${log.name}.head`)
-      const recovered = await recover(store, keys, readHeadFile(headFile))
-      const classes = Array.isArray(log.class) ? log.class : [log.class]
-      const sequencer = new Sequencer({
-        keys,
-        classes,
-        store,
-        recovered,
-        verifier: nativeVerifier,
+      const opened = await NodeLog.open(log, {
+        config,
+        seed,
         clock,
-        batch: { ...config.batch, capacity: config.limits.waiting },
-        onFatal: options.onFatal,
-        onPublished: ({ note }) => writeHeadFile(headFile, note)
+        onFatal,
+        onPublished: (log, published) => {
+          metrics.published(log, published, clock())
+          for (const listener of listeners) listener()
+        },
+        onSuspended: (log) => logger.error({ log: log.name, code: 'DISK_FULL', free: disk.free }, 'suspended')
       })
-      const reader = new Reader(recovered.ledger, keys.origin, () => sequencer.published)
-      await takeGenesis(sequencer, recovered.ledger, join(config.genesisDir, log.name), { keys, waiting: config.limits.waiting })
-      logs.set(log.name, { name: log.name, classes, keys, ledger: recovered.ledger, sequencer, reader })
+      metrics.opened(opened)
+      logs.set(log.name, opened)
     }
 
     cosigners = await openCosigners(config, seed, clock)
@@ -92,39 +96,78 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       logs,
       witness: cosigners?.witness,
       clock,
-      limits: { bodyBytes: config.limits.bodyBytes },
-      status: () => ({ diskFree: freeBytes(config.dataDir), ready: !stopping }),
-      onError: options.onError ?? (() => {})
+      limits: config.limits,
+      hindrance,
+      diskFree: () => disk.free,
+      readable: () => {
+        const waits = [...logs.values()].map((log) => log.readable()).filter((wait) => wait !== undefined)
+        return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
+      },
+      retryAfter: (code) =>
+        code === 'DISK_FULL' || code === 'STOPPING' ? RETRY[code] : Math.max(1, ...[...logs.values()].map(({ wait }) => wait)),
+      onPublished: (listener) => listeners.add(listener),
+      closing: closing.signal,
+      onRequest: (seen) => {
+        metrics.request(seen)
+        const level = seen.status < 500 ? 'info' : seen.status === 503 ? 'warn' : 'error'
+        logger[level]({ ...seen, ms: Math.round(seen.ms * 10) / 10 }, 'request')
+      },
+      onRefused: (code) => metrics.refused(code),
+      onEventClient: (change) => metrics.eventClients(change),
+      metrics: () => metrics.render(),
+      onError
     }
-    server = createServer(createApp(context))
+    const { headersMs, requestMs, connections } = config.limits
+    server = createServer(
+      { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: Math.min(1_000, headersMs) },
+      createApp(context)
+    )
+    server.maxConnections = connections
+    server.on('drop', () => metrics.dropped())
+    server.on(
+      'clientError',
+      refuseUnreadable((code) => metrics.refused(code))
+    )
     const drain = drainOf(server)
     const address = await listen(server, config.listen)
+    const url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+    logger.info({ url, logs: [...logs.keys()], version: VERSION }, 'listening')
+
     const resigning = setInterval(() => {
-      for (const { sequencer } of logs.values())
-        sequencer
-          .resign()
-          .catch((error: unknown) =>
-            options.onFatal(error instanceof FatalError ? error : new FatalError('INTERNAL', { cause: error }))
-          )
+      // What goes wrong in it is told to `onFatal` by the log itself.
+      for (const { sequencer } of logs.values()) void sequencer.resign()
     }, RESIGN_MS)
+    const looking = setInterval(() => {
+      for (const log of logs.values())
+        if (log.suspended && disk.roomy)
+          void log.reopen().then(() => {
+            if (!log.suspended) logger.info({ log: log.name, size: log.sequencer.published?.size, free: disk.free }, 'resumed')
+          })
+    }, LOOK_MS)
     return {
-      url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+      url,
       logs: [...logs.keys()],
       context,
       stop: async () => {
         stopping = true
+        logger.info('stopping')
         clearInterval(resigning)
+        clearInterval(looking)
         drain.begin()
-        await Promise.all([...logs.values()].map(({ sequencer }) => sequencer.stop()))
+        await Promise.all([...logs.values()].map((log) => log.stop()))
+        closing.abort()
         await drain.end()
         await cosigners?.close()
-        for (const store of stores) await store.close()
+        for (const log of logs.values()) await log.close()
+        metrics.close()
+        logger.info('stopped')
       }
     }
   } catch (error) {
     server?.close()
+    metrics.close()
     await cosigners?.close()
-    for (const store of stores) await store.close()
+    for (const log of logs.values()) await log.close()
     throw error
   }
 }
@@ -147,72 +190,6 @@ function readPolicy(file: string): string {
   return text
 }
 
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    throw new LianzhengError('STORE_UNREADABLE', { at: directory, expected: 'a directory of its own', cause })
-  }
-}
-
-/**
- * Genesis first, sealed on its own, then the registrations signed beforehand, in the order of their names. What the log has already is passed over,
- * so a first start that was cut off is finished by the next; a log that has genesis needs the folder no longer.
- */
-async function takeGenesis(
-  sequencer: Sequencer,
-  ledger: Ledger,
-  directory: string,
-  { keys, waiting }: { keys: LogKeys; waiting: number }
-): Promise<void> {
-  const started = sequencer.head.size > 0
-  let names: string[] = []
-  try {
-    names = readdirSync(directory)
-      .filter((name) => name.endsWith('.cose'))
-      .sort()
-  } catch (cause) {
-    if (!started) throw new LianzhengError('CONFIG_UNREADABLE', { at: directory, cause })
-  }
-  if (names.length === 0 && !started)
-    throw new LianzhengError('CONFIG_UNREADABLE', { at: directory, expected: 'a genesis statement (*.cose)' })
-  const missing: ExaminedRecord[] = []
-  for (const name of names) {
-    const examined = readGenesis(join(directory, name))
-    if (ledger.indexOfLeaf(examined.statement.leaf) === undefined) missing.push(examined)
-  }
-  if (!started) {
-    const genesis = missing.shift()!
-    checkOwn(genesis, keys)
-    await sequencer.submit(genesis, [])
-  }
-  // As many at a time as the log lets wait.
-  for (let at = 0; at < missing.length; at += waiting)
-    await Promise.all(missing.slice(at, at + waiting).map((examined) => sequencer.submit(examined, [])))
-}
-
-function readGenesis(file: string): ExaminedRecord {
-  try {
-    const examined = examine(new Uint8Array(readFileSync(file)))
-    if (examined.kind === 'record') return examined
-  } catch (error) {
-    if (error instanceof LianzhengError) throw new LianzhengError(error.code, { ...error.detail, at: file, cause: error })
-    throw error
-  }
-  throw new LianzhengError('CONFIG_INVALID', { at: file, expected: 'a record' })
-}
-
-/** A log whose genesis names other keys than this node has would seal what nobody can verify, and could not be opened again. */
-function checkOwn({ type, body }: ExaminedRecord, keys: LogKeys): void {
-  if (type.type !== GENESIS) return
-  const named = body.keys as { log: string; statement: Bytes }
-  if (named.log !== formatVkey(keys.log.vkey) || !equalBytes(named.statement, keys.statement.publicKey))
-    throw new LianzhengError('STORE_FOREIGN', {
-      field: 'seedFile',
-      expected: `the seed that the genesis of ${keys.origin} was made with`
-    })
-}
-
 function listen(server: Server, where: string): Promise<AddressInfo> {
   const colon = where.lastIndexOf(':')
   const host = where.slice(0, colon).replace(/^\[|\]$/g, '')
@@ -224,13 +201,4 @@ function listen(server: Server, where: string): Promise<AddressInfo> {
     )
     server.listen(Number(where.slice(colon + 1)), host, () => resolve(server.address() as AddressInfo))
   })
-}
-
-function freeBytes(directory: string): number | undefined {
-  try {
-    const { bavail, bsize } = statfsSync(directory)
-    return bavail * bsize
-  } catch {
-    return undefined
-  }
 }

@@ -32,7 +32,7 @@ class LevelStore implements Store {
       }
       await batch.write({ sync: durable })
     } catch (cause) {
-      throw new LianzhengError('STORE_FAILED', { cause })
+      throw new LianzhengError(isFull(cause) ? 'DISK_FULL' : 'STORE_FAILED', { cause })
     }
   }
 
@@ -56,7 +56,12 @@ function plain({ buffer, byteOffset, length }: Bytes): Bytes {
   return new Uint8Array(buffer, byteOffset, length)
 }
 
-/** Throws `DATA_DIR_IN_USE` or `STORE_UNREADABLE`. `mustExist` for readers, which never create one. */
+/** LevelDB hands on what the system said in words alone (ENOSPC, EDQUOT). */
+function isFull(cause: unknown): boolean {
+  return cause instanceof Error && /No space left on device|Disk quota exceeded/.test(cause.message)
+}
+
+/** Throws `DATA_DIR_IN_USE`, `DISK_FULL` or `STORE_UNREADABLE`. `mustExist` for readers, which never create one. */
 export async function openLevel(directory: string, { mustExist = false } = {}): Promise<Store> {
   const db: Database = new Level(directory, { keyEncoding: 'view', valueEncoding: 'view', createIfMissing: !mustExist })
   try {
@@ -64,7 +69,8 @@ export async function openLevel(directory: string, { mustExist = false } = {}): 
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
     const locked = (cause as { code?: string }).code === 'LEVEL_LOCKED'
-    throw new LianzhengError(locked ? 'DATA_DIR_IN_USE' : 'STORE_UNREADABLE', { field: directory, cause })
+    const code = locked ? 'DATA_DIR_IN_USE' : isFull(cause) ? 'DISK_FULL' : 'STORE_UNREADABLE'
+    throw new LianzhengError(code, { field: directory, cause })
   }
   return new LevelStore(db)
 }

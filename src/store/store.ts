@@ -6,7 +6,8 @@
  *   - A write with `durable: true` MUST be on stable storage (fdatasync) before its promise resolves, with every write before it. Writes
  *     without it may be lost in a crash, the latest first, never one without those after it.
  *   - `write` has taken its own copy of all it was given when it returns its promise.
- *   - After a write has failed the state on disk is unknown: the caller stops and opens again.
+ *   - After a write has failed the state on disk is unknown: the caller stops and opens again. `DISK_FULL` says that there was no space,
+ *     `STORE_FAILED` anything else. Until then `get` and `range` go on as if the write had not been tried.
  *   - `get` is synchronous: proofs follow chains of reads (measured: 28 times as fast as asynchronous reads from cache).
  *   - One process at a time: opening a store that is open elsewhere throws `DATA_DIR_IN_USE`.
  *   - What `get` and `range` return is the caller's own copy or is never written to by either side.

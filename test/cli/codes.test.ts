@@ -164,6 +164,22 @@ async function saying<T>(
   }
 }
 
+/** What a connection is answered on which something is sent that is no whole request. */
+async function raw(url: string, text: string): Promise<Seen> {
+  const received = await new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(text))
+    let answer = ''
+    socket.on('data', (chunk) => (answer += chunk.toString()))
+    socket.on('end', () => resolve(answer))
+    socket.on('error', reject)
+  })
+  expect(received).toMatch(/\r\nConnection: close\r\n[\s\S]*application\/problem\+json/i)
+  return {
+    code: (JSON.parse(received.slice(received.indexOf('{'))) as { code: string }).code,
+    http: Number(received.split(' ')[1])
+  }
+}
+
 /** A body whose end comes only after the node was told to stop. */
 async function whileStopping(): Promise<Seen> {
   const made = await TestNetwork.open()
@@ -344,6 +360,28 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
     expect(answers.some(({ status }) => status === 201)).toBe(true)
     return http(refused)
   },
+  DISK_FULL: async () => {
+    const made = await TestNetwork.open()
+    await made.stop()
+    await made.start({ limits: { diskFreeBytes: Number.MAX_SAFE_INTEGER } })
+    const answer = await made.post(made.sign(fix('no room'), 'clerk'))
+    expect(answer.headers.get('retry-after')).toBe('30')
+    expect((await made.ask('/readyz')).text).toBe('not ready: DISK_FULL\n')
+    expect((await made.ask('/api/v1/status')).json()).toMatchObject({ ready: false, hindrance: 'DISK_FULL' })
+    expect((await made.ask('/logs/evidence/checkpoint')).status).toBe(200)
+    await made.close()
+    return http(answer)
+  },
+  REQUEST_TIMEOUT: async () => {
+    const made = await TestNetwork.open({ config: { limits: { headersMs: 100, requestMs: 100 } } })
+    const seen = await raw(
+      made.url,
+      'POST /api/v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{'
+    )
+    await made.close()
+    return seen
+  },
+  REQUEST_INVALID: () => raw(network.url, 'hello\r\n\r\n'),
   STOPPING: whileStopping,
   INTERNAL: async () => {
     const errors: unknown[] = []
@@ -430,6 +468,23 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
       () => ({ body: 'hello' }),
       (url) => ends('trail', 'court:粤01', '--url', url, '--policy', network.policyFile)
     ),
+  ANSWER_TOO_LARGE: async () => {
+    const server = createServer((_, response) => {
+      const more = () => {
+        while (response.write(' '.repeat(1_000_000)));
+      }
+      response.on('drain', more)
+      more()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      return await ends('registry', 'revoke', 'A'.repeat(43), '--reason', 'left', '--key', network.keyFile('clerk'), '--url', url)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  },
   HEAD_WENT_BACK: async () => {
     const made = await TestNetwork.open()
     const look = () => ends('trail', 'court:粤01', '--url', made.url, '--policy', made.policyFile)

@@ -18,6 +18,7 @@ import { draft, typeOf } from '../../src/records/draft.ts'
 import { type ExaminedRecord, examine } from '../../src/verify/admit.ts'
 import type { User } from './lab.ts'
 import { LyingNode } from './lying-node.ts'
+import { checkAnswer } from './openapi.ts'
 
 interface Person {
   org: string
@@ -49,6 +50,9 @@ export const originOf = (log: string): string => `court.example/${log}`
 
 /** What can be said wrongly in a statement; nothing said: an honest one. */
 export type Lie = Parameters<LyingNode['sign']>[2] & { log?: LogName }
+
+/** What is to be other than the file says. */
+export type Config = Partial<Omit<NodeConfig, 'limits'>> & { limits?: Partial<NodeConfig['limits']> }
 
 export interface Signed {
   statement: Bytes
@@ -95,6 +99,8 @@ export class TestNetwork {
   fatal: FatalError | undefined
   /** What the operator's log was given. */
   readonly errors: unknown[] = []
+  /** The operator's log, line by line. */
+  readonly log: string[] = []
   readonly #users = new Map<string, User & { key: Key }>()
   readonly #signers = new Map<string, LyingNode>()
   #node: RunningNode | undefined
@@ -117,7 +123,7 @@ export class TestNetwork {
   }
 
   /** Made and started. */
-  static async open(options: { control?: number; config?: Partial<NodeConfig> } = {}): Promise<TestNetwork> {
+  static async open(options: { control?: number; config?: Config } = {}): Promise<TestNetwork> {
     const network = await TestNetwork.make(options)
     await network.start(options.config)
     return network
@@ -170,15 +176,17 @@ export class TestNetwork {
     writeFileSync(file, draft({ ...record, ...change }, options).statement)
   }
 
-  async start(config: Partial<NodeConfig> = {}): Promise<RunningNode> {
+  async start({ limits, ...config }: Config = {}): Promise<RunningNode> {
+    const written = readConfig(this.configFile)
     this.#node = await startNode(
-      { ...readConfig(this.configFile), ...config },
+      { ...written, ...config, limits: { ...written.limits, ...limits } },
       {
         clock: () => this.now ?? Date.now(),
         onFatal: (error) => {
           this.fatal = error
         },
-        onError: (error) => this.errors.push(error)
+        onError: (error) => this.errors.push(error),
+        writeLog: (line) => this.log.push(line)
       }
     )
     return this.#node
@@ -230,6 +238,7 @@ export class TestNetwork {
 
   // HTTP
 
+  /** Every answer of the test run is held against the node's own description. */
   async ask(path: string, { as, authorization, method, body, headers }: Asked = {}): Promise<Answer> {
     const bearer = authorization ?? (as === undefined ? undefined : `Bearer ${this.token(as)}`)
     const response = await fetch(this.url + path, {
@@ -241,7 +250,9 @@ export class TestNetwork {
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : Buffer.from(body) })
     })
-    return new Answer(response.status, response.headers, new Uint8Array(await response.arrayBuffer()))
+    const answer = new Answer(response.status, response.headers, new Uint8Array(await response.arrayBuffer()))
+    await checkAnswer(this.url, method ?? (body === undefined ? 'GET' : 'POST'), path, answer)
+    return answer
   }
 
   /** The path exactly as given, where `fetch` would tidy it up; `chunks` are posted as JSON without a length said before. */
@@ -249,7 +260,7 @@ export class TestNetwork {
     const { hostname, port } = new URL(this.url)
     const method = chunks === undefined ? 'GET' : 'POST'
     const headers = chunks === undefined ? {} : { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }
-    return new Promise((resolve, reject) => {
+    return new Promise<Answer>((resolve, reject) => {
       const sent = request({ hostname, port, path, method, headers }, (response) => {
         const received: Buffer[] = []
         response.on('data', (chunk: Buffer) => received.push(chunk))
@@ -261,6 +272,9 @@ export class TestNetwork {
       sent.on('error', reject)
       for (const chunk of chunks ?? []) sent.write(chunk)
       sent.end()
+    }).then(async (answer) => {
+      await checkAnswer(this.url, method, path, answer)
+      return answer
     })
   }
 

@@ -155,7 +155,8 @@ describe('refusals are problem details (RFC 9457)', () => {
     expect(problem.zh).toContain(zh)
     expect(problem.en).toContain(en)
     for (const member of Object.keys(problem))
-      expect(['type', 'title', 'status', 'code', 'zh', 'en', 'field', 'offset', 'expected', 'at']).toContain(member)
+      expect(['type', 'title', 'status', 'code', 'zh', 'en', 'field', 'offset', 'expected', 'at', 'instance']).toContain(member)
+    expect(problem.instance).toBe(`urn:uuid:${answer.headers.get('x-request-id')}`)
     expect(answer.text).not.toMatch(/node_modules|\.ts:|\bat \w+ \(/)
   })
 

@@ -46,6 +46,7 @@ export function authenticate(node: NodeContext): RequestHandler {
   return async (request, _response, next) => {
     const header = request.get('authorization')
     if (header !== undefined) {
+      await node.readable()
       const time = node.clock()
       callers.set(request, { kid: await verifyToken(header, node, time), time })
     }

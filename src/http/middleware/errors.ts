@@ -1,11 +1,15 @@
 /** Every refusal leaves as RFC 9457 problem details with a stable `code`, zh and en. */
 import type { ErrorRequestHandler, RequestHandler } from 'express'
 import { type Code, LianzhengError, type Problem } from '../../core/errors.ts'
+import type { NodeContext } from '../context.ts'
+import { MEDIA } from '../operation.ts'
 
 export interface ProblemDetails extends Problem {
   type: string
   title: string
   status: number
+  /** The request it answers. */
+  instance?: string
 }
 
 export function problemOf(error: LianzhengError): ProblemDetails {
@@ -32,18 +36,20 @@ export const notFound: RequestHandler = () => {
   throw new LianzhengError('NOT_FOUND')
 }
 
-export function errorHandler(onError: (error: unknown) => void): ErrorRequestHandler {
+export function errorHandler(node: NodeContext): ErrorRequestHandler {
   return (error, _request, response, next) => {
     const known = translate(error)
+    response.locals.code = known.code
+    node.onRefused(known.code)
     // A full or stopping node says so to each caller; the operator sees it in the status.
-    if (known.httpStatus >= 500 && known.httpStatus !== 503) onError(error)
+    if (known.httpStatus >= 500 && known.httpStatus !== 503) node.onError(error)
     if (response.headersSent) return next(error)
-    if (known.httpStatus === 503) response.set('Retry-After', '1')
+    if (known.httpStatus === 503) response.set('Retry-After', String(node.retryAfter(known.code)))
     if (known.httpStatus === 401) response.set('WWW-Authenticate', 'Bearer')
     response
       .status(known.httpStatus)
       .set('Cache-Control', 'no-store')
-      .type('application/problem+json')
-      .send(JSON.stringify(problemOf(known)))
+      .type(MEDIA.problem)
+      .send(JSON.stringify({ ...problemOf(known), instance: `urn:uuid:${response.locals.id}` }))
   }
 }

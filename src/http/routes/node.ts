@@ -1,6 +1,5 @@
 /** What the node says of itself: its logs, who the caller is to it, its status, and the offline verifier as a service. */
 import { Router, text } from 'express'
-import * as z from 'zod'
 import { fromHex } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { type JsonValue, parseStrictJson } from '../../core/json.ts'
@@ -11,24 +10,14 @@ import { readCertificate, readReceipt } from '../../verify/files.ts'
 import { verifyParsedReceipt } from '../../verify/receipt.ts'
 import type { NodeContext } from '../context.ts'
 import { callerOf } from '../middleware/caller.ts'
-
-/** Bytes of a file that the node verifies for a caller; larger ones are for `lianzheng verify`. */
-const MAX_VERIFIED = 4 * 1024 * 1024
-
-const verifyBody = z.strictObject({
-  receipt: z.unknown().optional(),
-  certificate: z.unknown().optional(),
-  policy: z.string().optional(),
-  files: z
-    .array(z.strictObject({ name: z.string(), sha256: z.string(), sm3: z.string().optional() }))
-    .max(64)
-    .default([])
-})
+import { on } from '../operation.ts'
+import * as operations from '../operations.ts'
+import { verifyBody } from '../schemas.ts'
 
 export function nodeRoutes(node: NodeContext): Router {
   const router = Router()
 
-  router.get('/logs', (_request, response) => {
+  on(router, node, operations.listLogs, (_request, response) => {
     response.json(
       [...node.logs.values()].map(({ name, keys, classes, sequencer }) => ({
         name,
@@ -42,7 +31,7 @@ export function nodeRoutes(node: NodeContext): Router {
     )
   })
 
-  router.get('/whoami', (request, response) => {
+  on(router, node, operations.whoami, (request, response) => {
     const logs = [...node.logs.values()].flatMap((log) => {
       const caller = callerOf(request, log)
       return caller === undefined
@@ -62,11 +51,13 @@ export function nodeRoutes(node: NodeContext): Router {
     response.json({ node: node.name, logs })
   })
 
-  router.get('/status', (_request, response) => {
+  on(router, node, operations.readStatus, (_request, response) => {
     response.json({
       name: node.name,
       version: node.version,
-      ...node.status(),
+      diskFree: node.diskFree(),
+      ready: node.hindrance() === undefined,
+      hindrance: node.hindrance(),
       logs: [...node.logs.values()].map(({ name, keys, sequencer }) => ({
         name,
         origin: keys.origin,
@@ -82,7 +73,8 @@ export function nodeRoutes(node: NodeContext): Router {
     })
   })
 
-  router.post('/verify', text({ type: 'application/json', limit: MAX_VERIFIED }), (request, response) => {
+  router.use(operations.verifyFile.path, text({ type: 'application/json', limit: operations.MAX_VERIFIED }))
+  on(router, node, operations.verifyFile, (request, response) => {
     // The text itself, strictly: what a lenient parser leaves out, the offline verifier would have refused.
     const parsed = verifyBody.safeParse(parseStrictJson(typeof request.body === 'string' ? request.body : ''))
     const body = parsed.success ? parsed.data : undefined

@@ -1,6 +1,5 @@
 /** Submitting records and reading them back. */
 import { type Request, Router } from 'express'
-import * as z from 'zod'
 import { type Bytes, base64url, equalBytes, fromBase64url } from '../../core/bytes.ts'
 import { decodeDisclosure } from '../../core/disclosure.ts'
 import { LianzhengError } from '../../core/errors.ts'
@@ -14,15 +13,9 @@ import { showRecord } from '../../verify/shown.ts'
 import { findLog, type LogContext, type NodeContext } from '../context.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { problemOf } from '../middleware/errors.ts'
-import { readQuery } from '../query.ts'
-
-export const MAX_ARRAY = 1_000
-
-const submission = z.strictObject({ statement: z.string(), disclosures: z.array(z.string()).max(64).default([]) })
-const submitQuery = z.strictObject({
-  wait: z.enum(['quorum', 'durable']).default('quorum'),
-  reply: z.enum(['receipt', 'index']).optional()
-})
+import { on } from '../operation.ts'
+import * as operations from '../operations.ts'
+import { MAX_ARRAY, submission } from '../schemas.ts'
 
 interface Submitted {
   status: 200 | 201
@@ -35,8 +28,7 @@ interface Submitted {
 export function recordRoutes(node: NodeContext): Router {
   const router = Router()
 
-  router.post('/records', async (request, response) => {
-    const { reply } = readQuery(submitQuery, request.query)
+  on(router, node, operations.submitRecords, async (request, response, { reply }) => {
     const body: unknown = request.body
     if (!Array.isArray(body)) {
       const done = await submitOne(body, node)
@@ -46,7 +38,7 @@ export function recordRoutes(node: NodeContext): Router {
     }
     if (body.length < 1 || body.length > MAX_ARRAY)
       throw new LianzhengError('BODY_INVALID', { expected: `1 to ${MAX_ARRAY} records` })
-    const results = await Promise.all(body.map((item) => submitOne(item, node).catch(refusal)))
+    const results = await Promise.all(body.map((item) => submitOne(item, node).catch((error) => refusal(error, node))))
     const answers = results.map((result) =>
       'code' in result ? JSON.stringify(result) : reply === 'receipt' ? withReceipt(result) : placeOf(result)
     )
@@ -56,7 +48,7 @@ export function recordRoutes(node: NodeContext): Router {
       .send(`[${answers.join(',')}]`)
   })
 
-  router.get('/logs/:log/records/:id', (request, response) => {
+  on(router, node, operations.readRecord, (request, response) => {
     const { log, index, statement, mayDisclose } = find(node, request)
     if (statement.kind === 'seal') {
       response.json({ index, leaf: base64url(statement.leaf), seal: true, statement: base64url(statement.bytes) })
@@ -68,7 +60,7 @@ export function recordRoutes(node: NodeContext): Router {
     response.json({ ...shown, log: log.name, enteredAt: log.reader.enteredAt(index), statement: base64url(statement.bytes) })
   })
 
-  router.get('/logs/:log/records/:id/receipt', (request, response) => {
+  on(router, node, operations.readReceipt, (request, response) => {
     const { log, index, mayDisclose } = find(node, request)
     const receipt = log.reader.receipt(index, (_, disclosures) => (mayDisclose ? disclosures : []))
     response.type('application/json').send(formatReceipt(receipt))
@@ -76,9 +68,10 @@ export function recordRoutes(node: NodeContext): Router {
   return router
 }
 
-function refusal(error: unknown) {
-  if (error instanceof LianzhengError) return problemOf(error)
-  throw error
+function refusal(error: unknown, node: NodeContext) {
+  if (!(error instanceof LianzhengError)) throw error
+  node.onRefused(error.code)
+  return problemOf(error)
 }
 
 /** One record through the door: form, classified matters, disclosures, NFC; then the log's own pool. */
@@ -101,6 +94,8 @@ async function submitOne(body: unknown, node: NodeContext): Promise<Submitted> {
       field: 'aud',
       expected: [...node.logs.values()].map(({ keys }) => keys.origin).join(' | ')
     })
+  const hindrance = node.hindrance()
+  if (hindrance !== undefined) throw new LianzhengError(hindrance)
   const { index, fresh } = await log.sequencer.submit(examined, disclosures)
   return { status: fresh ? 201 : 200, log, index, leaf: statement.leaf, disclosures }
 }
@@ -129,9 +124,9 @@ interface Found {
  * An entry by index or by leaf hash, if the caller may see it. Whoever may not know what the log has is refused in the same words whether the entry
  * is there or not.
  */
-function find(node: NodeContext, request: Request<{ log: string; id: string }>): Found {
-  const log = findLog(node, request.params.log)
-  const { id } = request.params
+function find(node: NodeContext, request: Request<Record<string, string>>): Found {
+  const { log: name, id } = request.params as { log: string; id: string }
+  const log = findLog(node, name)
   const leaf = /^(?:0|[1-9][0-9]{0,15})$/.test(id) ? undefined : fromBase64url(id, HASH_SIZE)
   const caller = callerOf(request, log)
   let index: number

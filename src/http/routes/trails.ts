@@ -1,6 +1,5 @@
 /** Trail certificates, look-up of evidence by digest, plain proofs. */
 import { Router } from 'express'
-import * as z from 'zod'
 import { base64url, fromBase64url } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { holdsTrail, isTrailName } from '../../records/ids.ts'
@@ -8,15 +7,8 @@ import { mayReadTrail } from '../../records/visibility.ts'
 import { formatCertificate } from '../../verify/files.ts'
 import { findLog, type NodeContext } from '../context.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
-import { readQuery } from '../query.ts'
-
-const number = z
-  .string()
-  .regex(/^(?:0|[1-9][0-9]{0,15})$/)
-  .transform(Number)
-const pageQuery = z.strictObject({ from: number.optional(), limit: number.optional() })
-const inclusionQuery = z.strictObject({ leaf: z.string(), size: number.optional() })
-const consistencyQuery = z.strictObject({ from: number, to: number })
+import { on } from '../operation.ts'
+import * as operations from '../operations.ts'
 
 /** Members of a trail in one part; longer trails come in several parts, which together are complete. */
 const MAX_MEMBERS = 1_000
@@ -26,10 +18,9 @@ const MAX_LOOKED_UP = 100
 export function trailRoutes(node: NodeContext): Router {
   const router = Router()
 
-  router.get('/trails/:name', (request, response) => {
-    const { name } = request.params
+  on(router, node, operations.readTrail, (request, response, page) => {
+    const { name } = request.params as { name: string }
     if (!isTrailName(name)) throw new LianzhengError('TRAIL_NAME_INVALID', { expected: 'kind:id' })
-    const page = readQuery(pageQuery, request.query)
     const logs = [...node.logs.values()].filter(({ keys, classes }) => holdsTrail(name, keys.origin, classes))
     if (logs.length === 0) throw new LianzhengError('CLASS_NOT_HELD', { field: 'name' })
     const readable = logs.filter((log) => mayReadTrail(callerOf(request, log), name))
@@ -42,8 +33,8 @@ export function trailRoutes(node: NodeContext): Router {
     response.type('application/json').send(formatCertificate({ trail: name, parts }))
   })
 
-  router.get('/evidence/:digest', (request, response) => {
-    const { digest } = request.params
+  on(router, node, operations.lookUpEvidence, (request, response) => {
+    const { digest } = request.params as { digest: string }
     if (!/^[0-9a-f]{64}$/.test(digest))
       throw new LianzhengError('HEX_INVALID', { field: 'digest', expected: '64 lower-case hex digits' })
     const found = [...node.logs.values()].flatMap((log) =>
@@ -71,18 +62,16 @@ export function trailRoutes(node: NodeContext): Router {
     })
   })
 
-  router.get('/logs/:log/proofs/inclusion', (request, response) => {
-    const { reader } = findLog(node, request.params.log)
-    const query = readQuery(inclusionQuery, request.query)
+  on(router, node, operations.proveInclusion, (request, response, query) => {
+    const { reader } = findLog(node, request.params.log!)
     const index = reader.indexOfLeaf(fromBase64url(query.leaf, 32))
     const size = query.size ?? reader.published().size
     const proof = reader.inclusion(index, size).map(base64url) // First: it refuses a size that is not published.
     response.json({ index, size, root: base64url(reader.root(size)), proof })
   })
 
-  router.get('/logs/:log/proofs/consistency', (request, response) => {
-    const { reader } = findLog(node, request.params.log)
-    const { from, to } = readQuery(consistencyQuery, request.query)
+  on(router, node, operations.proveConsistency, (request, response, { from, to }) => {
+    const { reader } = findLog(node, request.params.log!)
     response.json({ from, to, proof: reader.consistency(from, to).map(base64url) })
   })
   return router

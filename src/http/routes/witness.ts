@@ -2,6 +2,8 @@
 import { type Request, type Response, Router, raw } from 'express'
 import { LianzhengError } from '../../core/errors.ts'
 import { MAX_MESSAGE } from '../../peer/messages.ts'
+import { MEDIA, on } from '../operation.ts'
+import type { cosignerOperations } from '../operations.ts'
 
 /** What a cosigner answers to the messages of tlog-witness. */
 export interface CosignerSurface {
@@ -12,31 +14,57 @@ export interface CosignerSurface {
 
 export const ORIGIN_HASH = /^[0-9a-f]{64}$/
 
-export function witnessRoutes(witness: CosignerSurface): Router {
+const ALWAYS = { readable: () => undefined }
+
+/** Mounted at `prefix`, the beginning of the operations' paths. */
+export function witnessRoutes(
+  witness: CosignerSurface,
+  operations: ReturnType<typeof cosignerOperations>,
+  prefix: string
+): Router {
   const router = Router({ strict: true })
   const message = raw({ type: () => true, limit: MAX_MESSAGE })
 
-  router.post('/add-checkpoint', message, async (request, response) => {
-    try {
-      lines(response, await witness.addCheckpoint(bodyOf(request)))
-    } catch (error) {
-      if (!(error instanceof LianzhengError) || error.code !== 'HEAD_CONFLICT') throw error
-      response.status(409).set('Cache-Control', 'no-store').type('text/x.tlog.size').send(`${error.detail.at}\n`)
-    }
-  })
+  router.post(['/add-checkpoint', '/sign-subtree'], message)
+  on(
+    router,
+    ALWAYS,
+    operations.addCheckpoint,
+    async (request, response) => {
+      try {
+        lines(response, await witness.addCheckpoint(bodyOf(request)))
+      } catch (error) {
+        if (!(error instanceof LianzhengError) || error.code !== 'HEAD_CONFLICT') throw error
+        response.status(409).set('Cache-Control', 'no-store').type(MEDIA.size).send(`${error.detail.at}\n`)
+      }
+    },
+    prefix
+  )
 
-  router.post('/sign-subtree', message, async (request, response) => {
-    lines(response, await witness.signSubtree(bodyOf(request)))
-  })
+  on(
+    router,
+    ALWAYS,
+    operations.signSubtree,
+    async (request, response) => {
+      lines(response, await witness.signSubtree(bodyOf(request)))
+    },
+    prefix
+  )
 
-  router.get('/:hash/checkpoint', (request, response) => {
-    const { hash } = request.params
-    if (!ORIGIN_HASH.test(hash)) throw new LianzhengError('NOT_FOUND', { expected: '64 lower-case hex digits' })
-    response
-      .set({ 'Cache-Control': 'no-cache', 'Access-Control-Allow-Origin': '*' })
-      .type('text/plain; charset=utf-8')
-      .send(witness.checkpoint(hash))
-  })
+  on(
+    router,
+    ALWAYS,
+    operations.readCosigned,
+    (request, response) => {
+      const { hash } = request.params as { hash: string }
+      if (!ORIGIN_HASH.test(hash)) throw new LianzhengError('NOT_FOUND', { expected: '64 lower-case hex digits' })
+      response
+        .set({ 'Cache-Control': 'no-cache', 'Access-Control-Allow-Origin': '*' })
+        .type('text/plain; charset=utf-8')
+        .send(witness.checkpoint(hash))
+    },
+    prefix
+  )
   return router
 }
 
