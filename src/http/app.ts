@@ -1,5 +1,6 @@
 /** Puts the HTTP surface together from injected parts (api.md, "HTTP"). The order is that of cost: what is refused is refused before it is read. */
-import express, { type Express } from 'express'
+import type { RequestListener } from 'node:http'
+import express, { type Request, type Response } from 'express'
 import helmet from 'helmet'
 import type { NodeContext } from './context.ts'
 import { boundBodies } from './middleware/bodies.ts'
@@ -15,7 +16,10 @@ import { tlogRoutes } from './routes/tlog.ts'
 import { trailRoutes } from './routes/trails.ts'
 import { witnessRoutes } from './routes/witness.ts'
 
-export function createApp(node: NodeContext): Express {
+/** A path that leads nowhere. */
+const NOWHERE = '/-'
+
+export function createApp(node: NodeContext): RequestListener {
   const app = express()
   app.disable('x-powered-by')
   app.set('etag', false)
@@ -38,5 +42,12 @@ export function createApp(node: NodeContext): Express {
   app.use(recordRoutes(node), trailRoutes(node))
   app.use(notFound)
   app.use(errorHandler(node))
-  return app
+  return (request, response) =>
+    app(request as Request, response as Response, (error?: unknown) => {
+      // What fails in the middle of an answer cannot be said any more.
+      if (error !== undefined || response.headersSent) return void request.socket.destroy()
+      // A path that cannot be parsed, as `//%@a#`, is passed by all of this; Express would answer it for itself, in HTML.
+      request.url = NOWHERE
+      app(request as Request, response as Response)
+    })
 }

@@ -120,7 +120,9 @@ describe('a trail', () => {
       expect((await trail(name, 'inspector')).json()).toMatchObject({ code: 'TRAIL_NAME_INVALID', status: 400 })
     for (const name of ['commutation:（2020）粤01刑更1号', 'lead:~AAAAAAAAAAAAAAAAAAAAAA', 'ledger:other.example/evidence'])
       expect((await trail(name, 'inspector')).json()).toMatchObject({ code: 'CLASS_NOT_HELD', status: 400 })
-    expect((await network.askRaw('/api/v1/trails/%E7')).json()).toMatchObject({ code: 'NOT_FOUND', status: 404 })
+    // Percent-encoding that is no UTF-8, and what cannot be parsed as a path at all.
+    for (const path of ['/api/v1/trails/%E7', '//%@a#', '//d%%@`#/api/v1/trails/x'])
+      expect((await network.askRaw(path)).json()).toMatchObject({ code: 'NOT_FOUND', status: 404 })
   })
 })
 
