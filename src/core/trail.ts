@@ -14,7 +14,7 @@
  * Stored in tiles of height 4, so that appending to one of very many short trails rewrites at most 640 bytes a level: a tile of
  * level 0 holds the leaves themselves (16 × 40 bytes), one of level L ≥ 1 the roots of 16 full tiles of the level below (16 × 32 bytes).
  */
-import { type Bytes, concat, equalBytes, fromU64, u64 } from './bytes.ts'
+import { type Bytes, concat, equalBytes, fromU64, fromUtf8, u64, utf8 } from './bytes.ts'
 import { LianzhengError } from './errors.ts'
 import { EMPTY_HASH, HASH_SIZE, leafHash } from './hash.ts'
 import {
@@ -28,8 +28,7 @@ import {
   rangeNodes,
   readPlan,
   requireSize,
-  rootOfLeaves,
-  treeRoot
+  rootOfLeaves
 } from './merkle.ts'
 import { appendTiles, nodesFromTiles, type ReadTile, readTilePrefix, type TileContent, type TileShape } from './tile.ts'
 
@@ -96,24 +95,64 @@ export function trailNodes(count: number, read: ReadTrailTile): ReadNodes {
   return nodesFromTiles(count, tileReader(read), TRAIL_TILES)
 }
 
+/** How a trail ends: enough to append to it. */
+export interface TrailEnd {
+  count: number
+  /** Roots of the maximal complete subtrees of all members, left to right; folded, they are the root. */
+  range: readonly Bytes[]
+}
+
+export const EMPTY_TRAIL: TrailEnd = { count: 0, range: [] }
+
 /**
- * Appends members to the trail of `count`: its new count and root, and each tile that changes with its whole new content. Reads one
- * tile a level, at the right edge; writes nothing. That the first new member comes after the last stored one is the caller's order.
+ * Appends members to a trail: its new end, and each tile that changes with its whole new content. Reads one tile a level, at the right edge;
+ * writes nothing. That the first new member comes after the last stored one is the caller's order.
  * Throws `PROOF_INVALID` for members out of order among themselves, `STORE_CORRUPT`.
  */
 export function appendTrail(
-  count: number,
+  end: TrailEnd,
   members: readonly TrailMember[],
   read: ReadTrailTile
-): { count: number; root: Bytes; tiles: TileContent[] } {
+): TrailEnd & { tiles: TileContent[] } {
   requireLogOrder(members)
-  const { tiles, size } = appendTiles(count, members.map(trailLeaf), tileReader(read), TRAIL_TILES)
-  const changed = new Map(tiles.map((tile) => [`${tile.level}/${tile.index}`, tile.bytes]))
-  const root = treeRoot(
-    size,
-    trailNodes(size, (level, index) => changed.get(`${level}/${index}`) ?? read(level, index))
-  )
-  return { count: size, root, tiles }
+  const leaves = members.map(trailLeaf)
+  const { tiles, size } = appendTiles(end.count, leaves, tileReader(read), TRAIL_TILES)
+  const range = [...end.range]
+  for (const [i, leaf] of leaves.entries()) appendToRange(end.count + i, range, leafHash(leaf))
+  return { count: size, range, tiles }
+}
+
+/** Root of the trail that ends so; `EMPTY_HASH` of none. */
+export function rootOfTrail({ range }: TrailEnd): Bytes {
+  return foldRange(range)
+}
+
+/** A stored trail's end out of its tiles. Throws `STORE_CORRUPT`. */
+export function trailEnd(count: number, read: ReadTrailTile): TrailEnd {
+  return { count, range: trailNodes(count, read)(rangeNodes(count)) }
+}
+
+/**
+ * A trail's name and end as one value: u64(count) ‖ range ‖ name in UTF-8, where the range has a hash for each bit set in the count.
+ * The trail of the example, three records of `power:粤01-R0001`, without its two hashes: 0000000000000003 … 706f7765723ae7b2a430312d5230303031
+ */
+export function encodeTrailState(name: string, { count, range }: TrailEnd): Bytes {
+  return concat(u64(count), ...range, utf8(name))
+}
+
+/** The inverse of `encodeTrailState`; undefined for anything else. */
+export function decodeTrailState(bytes: Bytes): (TrailEnd & { name: string }) | undefined {
+  const count = bytes.length < 8 ? undefined : fromU64(bytes)
+  if (count === undefined || count === 0) return undefined
+  const start = 8 + HASH_SIZE * rangeNodes(count).length
+  if (bytes.length <= start) return undefined
+  const range: Bytes[] = []
+  for (let at = 8; at < start; at += HASH_SIZE) range.push(bytes.slice(at, at + HASH_SIZE))
+  try {
+    return { count, range, name: fromUtf8(bytes.subarray(start)) }
+  } catch {
+    return undefined
+  }
 }
 
 /** Members [from, to) of a stored trail of at least `to`, as views of its tiles. Throws `STORE_CORRUPT`. */

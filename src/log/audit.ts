@@ -12,6 +12,7 @@ import { formatVkey, isBy, type Note, parseNote, parseVkey, type Vkey, verifyNot
 import { CLASSES, type Policy } from '../core/policy.ts'
 import { evaluatePolicy } from '../core/quorum.ts'
 import type { Seal } from '../core/seal.ts'
+import { encodeTrailState, rootOfTrail } from '../core/trail.ts'
 import type { DisclosureCipher } from '../store/disclosures.ts'
 import { isPlain, openDisclosures } from '../store/disclosures.ts'
 import {
@@ -27,7 +28,6 @@ import {
   NOTE_KEY,
   pageKey,
   REGISTRY_KEY,
-  STORE_VERSION,
   sealKey,
   tileKey,
   trailStateKey,
@@ -36,7 +36,8 @@ import {
 import type { Store } from '../store/store.ts'
 import { encodeValue } from '../store/values.ts'
 import { type Examined, type ExaminedRecord, matchDisclosures } from '../verify/admit.ts'
-import { Ledger } from './ledger.ts'
+import type { StoredTrail } from '../verify/fold.ts'
+import { Ledger, type TrailOfVersion1 } from './ledger.ts'
 import type { Verifier } from './pool.ts'
 import { type Finding, Replay } from './replay.ts'
 
@@ -119,7 +120,7 @@ class StoreAudit {
     const head = this.#read('m head', () => this.#ledger.readHead())
     const origin = format?.origin ?? this.#originOfNote()
     this.#cipher = this.#options.cipherOf?.(origin)
-    if (format !== undefined) this.#compare('m', 'm format', FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin }))
+    if (format !== undefined) this.#compare('m', 'm format', FORMAT_KEY, encodeValue({ version: format.version, origin }))
     for await (const [key] of this.#store.range(classRange('g'))) {
       if (key.length === 9) this.#superseded.set(fromU64(key, 1)!, undefined)
       else this.#find(`g ${hex(key)}`, 'STORE_CORRUPT', 'a key of this class')
@@ -222,6 +223,14 @@ class StoreAudit {
       this.#superseded.set(seal.height, superseded.length === 0 ? undefined : joined(superseded))
   }
 
+  /** In the form of the version that wrote it: a store keeps what version 1 wrote until the trail grows. */
+  #trailValue(key: Bytes, trail: StoredTrail): Bytes {
+    const { name, count } = trail
+    const ofVersion1: TrailOfVersion1 = { name, count, root: rootOfTrail(trail) }
+    const old = this.#store.get(trailStateKey(key))?.[0] !== 0
+    return old ? encodeValue(ofVersion1) : encodeTrailState(name, trail)
+  }
+
   /** Tiles, trails, map pages and registry against what the entries give. */
   #compareState(replay: Replay): void {
     const { state, registry } = replay
@@ -230,7 +239,7 @@ class StoreAudit {
     if (!replay.derivable) return
     for (const trail of state.allTrails()) {
       const key = trailKey(trail.name)
-      this.#compare('t', `t ${trail.name}`, trailStateKey(key), encodeValue(trail))
+      this.#compare('t', `t ${trail.name}`, trailStateKey(key), this.#trailValue(key, trail))
       for (const { level, index, bytes } of state.trailTiles(key))
         this.#compare('u', `u ${trail.name} ${level}/${index}`, trailTileKey(key, level, index), bytes)
     }

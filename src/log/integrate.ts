@@ -2,6 +2,7 @@
 import { type Bytes, concat, u64 } from '../core/bytes.ts'
 import type { KeyState, RegistryMeta } from '../core/registry.ts'
 import type { Statement } from '../core/statement.ts'
+import { encodeTrailState } from '../core/trail.ts'
 import type { DisclosureCipher } from '../store/disclosures.ts'
 import {
   ctiKey,
@@ -32,6 +33,8 @@ export interface BatchEntry {
 export interface Batch {
   origin: string
   cipher: DisclosureCipher
+  /** Version that the store says it was written by; undefined in a new one. */
+  version: number | undefined
   /** Index of the first entry; the seal follows the last. */
   start: number
   entries: readonly BatchEntry[]
@@ -47,7 +50,8 @@ export interface Batch {
 export function writesOf(batch: Batch): Write[] {
   const { start, entries, folded, garbage } = batch
   const writes: Write[] = []
-  if (start === 0) writes.push(put(FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin: batch.origin })))
+  // A store of an older version takes on values of this one: it says so from its first batch on.
+  if (batch.version !== STORE_VERSION) writes.push(put(FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin: batch.origin })))
   for (const [i, { statement, disclosures }] of entries.entries()) {
     writes.push(...entryWrites(start + i, statement))
     if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), batch.cipher.seal(start + i, disclosures)))
@@ -56,8 +60,9 @@ export function writesOf(batch: Batch): Write[] {
   writes.push(...entryWrites(sealIndex, batch.seal))
   writes.push(put(sealKey(folded.seal.height), concat(u64(sealIndex), u64(folded.seal.time))))
   for (const { level, index, bytes } of folded.tiles) writes.push(put(tileKey(level, index), bytes))
-  for (const { key, name, count, root, tiles } of folded.trails) {
-    writes.push(put(trailStateKey(key), encodeValue({ name, count, root })))
+  for (const trail of folded.trails) {
+    const { key, name, tiles } = trail
+    writes.push(put(trailStateKey(key), encodeTrailState(name, trail)))
     for (const { level, index, bytes } of tiles) writes.push(put(trailTileKey(key, level, index), bytes))
   }
   // Deletes first: a page may come back under the same hash only within one batch, and then it must stay.

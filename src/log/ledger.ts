@@ -1,10 +1,12 @@
 /** One log's store, read: typed access to what `integrate` writes. It is what the fold, the registry and the readers look things up in. */
-import { type Bytes, base64url, fromU64 } from '../core/bytes.ts'
+import { type Bytes, base64url, binary, equalBytes, fromU64 } from '../core/bytes.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
 import { PageCache } from '../core/map.ts'
 import type { ReadNodes } from '../core/merkle.ts'
+import { Recent } from '../core/recent.ts'
 import type { KeyState, Registry, RegistryMeta } from '../core/registry.ts'
 import { nodesFromTiles } from '../core/tile.ts'
+import { decodeTrailState, rootOfTrail, trailEnd } from '../core/trail.ts'
 import { type DisclosureCipher, openDisclosures } from '../store/disclosures.ts'
 import {
   ctiKey,
@@ -26,24 +28,36 @@ import {
 import type { Store } from '../store/store.ts'
 import { decodeValue } from '../store/values.ts'
 import { type ExaminedRecord, examine } from '../verify/admit.ts'
-import { type FoldReader, type Head, NO_HEAD, type StoredTrail } from '../verify/fold.ts'
+import { type FoldedTrail, type FoldReader, type Head, NO_HEAD, type StoredTrail } from '../verify/fold.ts'
 
 /** Decoded pages kept in memory: about 7 kB each (measured). */
 const PAGES_KEPT = 4_096
 /** Registered keys kept in memory. */
 const KEYS_KEPT = 10_000
+/** Ends of trails and their last tiles kept in memory: about 1 kB each. Trails that grow often are read from there. */
+const TRAILS_KEPT = 4_096
 
 export interface StoreFormat {
   version: number
   origin: string
 }
 
+/** What class t held in stores of version 1. */
+export interface TrailOfVersion1 {
+  name: string
+  count: number
+  root: Bytes
+}
+
 export class Ledger implements FoldReader, Registry {
   readonly store: Store
   readonly pages: PageCache
-  readonly #keys = new Map<string, KeyState | undefined>()
   readonly #cipher: DisclosureCipher | undefined
+  readonly #keys = new Recent<KeyState>(KEYS_KEPT)
   #meta: RegistryMeta | undefined
+  /** Values of classes t and u by their keys in the store, as the last durable batch left them. */
+  readonly #trails = new Recent<StoredTrail>(TRAILS_KEPT)
+  readonly #trailTiles = new Recent<Bytes>(TRAILS_KEPT)
 
   /** Without a cipher sealed disclosures are not to be had. */
   constructor(store: Store, cipher?: DisclosureCipher) {
@@ -131,12 +145,38 @@ export class Ledger implements FoldReader, Registry {
   nodes(size: number): ReadNodes {
     return nodesFromTiles(size, ({ level, index }) => this.tile(level, index))
   }
+
+  /** Throws `STORE_CORRUPT`. */
   trail(key: Bytes): StoredTrail | undefined {
+    const kept = this.#trails.get(binary(key))
+    if (kept !== undefined) return kept
     const bytes = this.store.get(trailStateKey(key))
-    return bytes === undefined ? undefined : decodeValue<StoredTrail>(bytes, `t ${base64url(key)}`)
+    if (bytes === undefined) return undefined
+    const trail = decodeTrailState(bytes) ?? this.#trailOfVersion1(key, bytes)
+    this.#trails.set(binary(key), trail)
+    return trail
   }
+
+  #trailOfVersion1(key: Bytes, bytes: Bytes): StoredTrail {
+    const field = `t ${base64url(key)}`
+    const { name, count, root } = decodeValue<TrailOfVersion1>(bytes, field)
+    const end = trailEnd(count, (level, index) => this.trailTile(key, level, index))
+    if (!equalBytes(rootOfTrail(end), root))
+      throw new LianzhengError('STORE_CORRUPT', { field, expected: 'tiles with this root' })
+    return { name, ...end }
+  }
+
   trailTile(key: Bytes, level: number, index: number): Bytes | undefined {
-    return this.store.get(trailTileKey(key, level, index))
+    const at = trailTileKey(key, level, index)
+    return this.#trailTiles.get(binary(at)) ?? this.store.get(at)
+  }
+
+  /** After a batch is durable: what it made of the trails. */
+  trailsChanged(trails: readonly FoldedTrail[]): void {
+    for (const { key, name, count, range, tiles } of trails) {
+      this.#trails.set(binary(key), { name, count, range })
+      for (const { level, index, bytes } of tiles) this.#trailTiles.set(binary(trailTileKey(key, level, index)), bytes)
+    }
   }
 
   // The registry: what is not asked for is not read.
@@ -150,23 +190,19 @@ export class Ledger implements FoldReader, Registry {
   }
 
   key(kid: Bytes): KeyState | undefined {
-    const name = base64url(kid)
-    if (this.#keys.has(name)) return this.#keys.get(name)
+    const name = binary(kid)
+    const kept = this.#keys.get(name)
+    if (kept !== undefined) return kept
     const bytes = this.store.get(keyStateKey(kid))
-    const state = bytes === undefined ? undefined : decodeValue<KeyState>(bytes, `k ${name}`)
+    const state = bytes === undefined ? undefined : decodeValue<KeyState>(bytes, `k ${base64url(kid)}`)
     // Unknown keys are not kept: strangers could fill the memory with them.
-    if (state !== undefined) this.#keep(name, state)
+    if (state !== undefined) this.#keys.set(name, state)
     return state
-  }
-
-  #keep(name: string, state: KeyState): void {
-    this.#keys.set(name, state)
-    if (this.#keys.size > KEYS_KEPT) this.#keys.delete(this.#keys.keys().next().value!)
   }
 
   /** After a batch is durable: what it changed in the registry. */
   registryChanged(meta: RegistryMeta | undefined, keys: readonly KeyState[]): void {
     this.#meta = meta
-    for (const state of keys) this.#keep(base64url(state.kid), state)
+    for (const state of keys) this.#keys.set(binary(state.kid), state)
   }
 }

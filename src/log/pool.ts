@@ -2,7 +2,7 @@
  * The way in: admission, deduplication and the signature check, then the wait for a batch. The signature is checked off the main thread;
  * everything else here is cheap.
  */
-import { type Bytes, base64url, hex } from '../core/bytes.ts'
+import { type Bytes, base64url, binary } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { type Statement, signedBytes } from '../core/statement.ts'
 import type { ExaminedRecord } from '../verify/admit.ts'
@@ -61,7 +61,7 @@ export class Pool {
     const leaf = record.statement.leaf
     const index = this.#options.indexOfLeaf(leaf)
     if (index !== undefined) return Promise.resolve({ index, fresh: false })
-    const name = hex(leaf)
+    const name = binary(leaf)
     const same = this.#underway.get(name)
     if (same !== undefined) return same.then((placed) => ({ ...placed, fresh: false }))
     const placed = this.#enter(record, disclosures)

@@ -4,12 +4,12 @@
  */
 import { type Bytes, base64url, equalBytes } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { EMPTY_HASH, trailKey } from '../core/hash.ts'
+import { trailKey } from '../core/hash.ts'
 import { proveKey } from '../core/map.ts'
 import { proveConsistency, proveInclusion, treeRoot } from '../core/merkle.ts'
 import type { KeyState } from '../core/registry.ts'
 import { decodeStatement, type Statement } from '../core/statement.ts'
-import { provePartial, readMembers, type TrailMember, trailNodes } from '../core/trail.ts'
+import { provePartial, readMembers, rootOfTrail, type TrailMember, trailEnd } from '../core/trail.ts'
 import type { KeyTrail, ProvenEntry, Receipt, SealEntry, TrailEntry, TrailPart } from '../verify/files.ts'
 import type { Ledger } from './ledger.ts'
 import type { Published } from './sequencer.ts'
@@ -161,7 +161,7 @@ export class Reader {
     const stored = this.#ledger.trail(key)
     let count = stored?.count ?? 0
     while (count > 0 && readMembers(count - 1, count, read)[0]!.index >= size) count--
-    const root = count === 0 ? EMPTY_HASH : count === stored?.count ? stored.root : treeRoot(count, trailNodes(count, read))
+    const root = rootOfTrail(count === stored?.count ? stored : trailEnd(count, read))
     const found = proveKey(this.#mapRoot(), key, this.#ledger.pages)
     if (found.present !== count > 0) throw new LianzhengError('STORE_CORRUPT', { field: `t ${base64url(key)}` })
     return { count, root, proof: found.proof, members: (limit = count) => readMembers(0, Math.min(limit, count), read) }

@@ -8,14 +8,14 @@
  *   after it, before the note        a committed head without its note: `recover` signs the same head again
  *   after the note                   everything
  */
-import { type Bytes, equalBytes, utf8 } from '../core/bytes.ts'
+import { type Bytes, binary, equalBytes, utf8 } from '../core/bytes.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
 import { keyId } from '../core/keys.ts'
 import { formatVkey } from '../core/note.ts'
 import { GENESIS, MemoryRegistry, type RegistryChange, standingOf } from '../core/registry.ts'
 import { signSeal } from '../core/seal.ts'
 import { decodeStatement } from '../core/statement.ts'
-import { disclosuresKey, NOTE_KEY } from '../store/layout.ts'
+import { disclosuresKey, NOTE_KEY, STORE_VERSION } from '../store/layout.ts'
 import { put, type Store } from '../store/store.ts'
 import { admit, type ExaminedRecord, MAX_AHEAD, type Position } from '../verify/admit.ts'
 import { requireCatalogue, requirePublished } from '../verify/catalogue.ts'
@@ -60,6 +60,8 @@ export class Sequencer {
   readonly #ledger: Ledger
   // Owned by #seal, which never runs twice at a time.
   #head: Head
+  /** Of the store, as it says; undefined in a new one. */
+  #version: number | undefined
   #published: Published | undefined
   #garbage: { height: number; hashes: readonly Bytes[] }[]
   /** `performance.now()` at the last batch; none yet. */
@@ -75,6 +77,7 @@ export class Sequencer {
     const { ledger, head, published, garbage } = options.recovered
     this.#ledger = ledger
     this.#head = head
+    this.#version = ledger.format()?.version
     this.#garbage = [...garbage]
     if (published !== undefined) this.#published = publishedOf(published.note, head)
     this.pool = new Pool({
@@ -246,6 +249,7 @@ export class Sequencer {
     const seal = decodeStatement(folded.sealStatement)
     const writes = writesOf({
       origin: keys.origin,
+      version: this.#version,
       cipher: keys.disclosures,
       start,
       entries,
@@ -261,6 +265,8 @@ export class Sequencer {
     this.#head = folded.head
     this.#garbage = [...this.#garbage.filter((item) => !garbage.includes(item)), ...supersededBy(folded)]
     this.#ledger.registryChanged(registry.meta, registry.changedKeys())
+    this.#ledger.trailsChanged(folded.trails)
+    this.#version = STORE_VERSION
     await this.#publish() // A crash here leaves a committed head whose note `recover` makes again.
     for (const [i, { resolve }] of admitted.entries()) resolve({ index: start + i, fresh: true })
   }
@@ -269,7 +275,7 @@ export class Sequencer {
   #admitInOrder(waiting: readonly Waiting[], registry: MemoryRegistry): Waiting[] {
     const admitted: Waiting[] = []
     const ctis = new Set<string>()
-    const name = (kid: Bytes, cti: Bytes) => `${kid.join()}/${cti.join()}`
+    const name = (kid: Bytes, cti: Bytes) => binary(kid) + binary(cti)
     for (const item of waiting) {
       const { statement } = item.record
       try {

@@ -1,5 +1,5 @@
 /**
- * Where everything stands in a log's store: one class of keys a letter. Written by version 1; a change is a new class or a new version.
+ * Where everything stands in a log's store: one class of keys a letter. Written by version 2; a change is a new class or a new version.
  *
  *   m format · m head · m note          what wrote it and for which log; the committed head; the published checkpoint
  *   e u64(index)                        statement
@@ -8,7 +8,7 @@
  *   c kid cti                           u64(index)
  *   s u64(height)                       u64(index of the seal) ‖ u64(time, ms)
  *   h level u64(n)                      log tile (level: one byte), as much of it as there is
- *   t map key                           a trail: name, count, root
+ *   t map key                           a trail: its name and end (`core/trail`); in version 1 a CBOR map of name, count, root
  *   u map key level u64(n)              trail tile
  *   p hash                              page of the map
  *   g u64(height)                       hashes of the pages that the seal of this height superseded
@@ -17,7 +17,7 @@
  */
 import { type Bytes, concat, u64, utf8 } from '../core/bytes.ts'
 
-export const STORE_VERSION = 1
+export const STORE_VERSION = 2
 
 export const KEY_CLASSES = ['m', 'e', 'd', 'l', 'c', 's', 'h', 't', 'u', 'p', 'g', 'r', 'k'] as const
 export type KeyClass = (typeof KEY_CLASSES)[number]

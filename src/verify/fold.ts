@@ -2,14 +2,14 @@
  * The one fold: a head and the next entries give tiles, trails, map, seal and the next head (formats.md §5–7). Pure: reads go through
  * `FoldReader`, writes are returned. The sequencer, recovery, mirrors, restore and audits call it alike.
  */
-import { type Bytes, compareBytes, fromHex, hex } from '../core/bytes.ts'
+import { type Bytes, binary, compareBytes, fromBinary, hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { EMPTY_HASH, leafHash, trailKey, trailValue } from '../core/hash.ts'
 import { type PageSource, updateMap } from '../core/map.ts'
 import { treeRoot } from '../core/merkle.ts'
 import { nextSeal, type Seal } from '../core/seal.ts'
 import { appendTiles, nodesFromTiles, type TileContent } from '../core/tile.ts'
-import { appendTrail } from '../core/trail.ts'
+import { appendTrail, EMPTY_TRAIL, rootOfTrail, type TrailEnd } from '../core/trail.ts'
 
 /** A log's committed state: a tree of `size` whose last leaf is the seal described. */
 export interface Head {
@@ -20,10 +20,8 @@ export interface Head {
 
 export const NO_HEAD: Head = { size: 0, root: EMPTY_HASH, seal: undefined }
 
-export interface StoredTrail {
+export interface StoredTrail extends TrailEnd {
   name: string
-  count: number
-  root: Bytes
 }
 
 /** What the fold reads of the state before; every answer is checked by what is built on it. */
@@ -82,13 +80,13 @@ export function fold(
     const key = trailKey(name)
     const before = read.trail(key)
     if (before === undefined) added++
-    const { count, root, tiles } = appendTrail(before?.count ?? 0, list, (level, index) => read.trailTile(key, level, index))
-    trails.push({ key, name, count, root, tiles })
+    const after = appendTrail(before ?? EMPTY_TRAIL, list, (level, index) => read.trailTile(key, level, index))
+    trails.push({ key, name, ...after })
   }
   trails.sort((a, b) => compareBytes(a.key, b.key))
   const map = updateMap(
     head.seal?.map ?? EMPTY_HASH,
-    trails.map(({ key, count, root }): [Bytes, Bytes] => [key, trailValue(count, root)]),
+    trails.map((trail): [Bytes, Bytes] => [trail.key, trailValue(trail.count, rootOfTrail(trail))]),
     read.pages
   )
 
@@ -132,12 +130,12 @@ export class MemoryState implements FoldReader {
     return this.#tiles.get(`${level}/${index}`)?.bytes
   }
   trail(key: Bytes): StoredTrail | undefined {
-    return this.#trails.get(hex(key))
+    return this.#trails.get(binary(key))
   }
   trailTile(key: Bytes, level: number, index: number): Bytes | undefined {
-    return this.#trailTiles.get(hex(key))?.get(`${level}/${index}`)?.bytes
+    return this.#trailTiles.get(binary(key))?.get(`${level}/${index}`)?.bytes
   }
-  readonly pages = (hash: Bytes): Bytes | undefined => this.#pages.get(hex(hash))
+  readonly pages = (hash: Bytes): Bytes | undefined => this.#pages.get(binary(hash))
 
   allTiles(): Iterable<TileContent> {
     return this.#tiles.values()
@@ -146,22 +144,22 @@ export class MemoryState implements FoldReader {
     return this.#trails.values()
   }
   trailTiles(key: Bytes): Iterable<TileContent> {
-    return this.#trailTiles.get(hex(key))?.values() ?? []
+    return this.#trailTiles.get(binary(key))?.values() ?? []
   }
   *allPages(): Iterable<[hash: Bytes, bytes: Bytes]> {
-    for (const [name, bytes] of this.#pages) yield [fromHex(name), bytes]
+    for (const [name, bytes] of this.#pages) yield [fromBinary(name), bytes]
   }
 
   apply(folded: Folded): void {
     for (const tile of folded.tiles) this.#tiles.set(`${tile.level}/${tile.index}`, tile)
-    for (const { key, name, count, root, tiles } of folded.trails) {
-      this.#trails.set(hex(key), { name, count, root })
-      const kept = this.#trailTiles.get(hex(key)) ?? new Map<string, TileContent>()
+    for (const { key, name, count, range, tiles } of folded.trails) {
+      this.#trails.set(binary(key), { name, count, range })
+      const kept = this.#trailTiles.get(binary(key)) ?? new Map<string, TileContent>()
       for (const tile of tiles) kept.set(`${tile.level}/${tile.index}`, tile)
-      this.#trailTiles.set(hex(key), kept)
+      this.#trailTiles.set(binary(key), kept)
     }
-    for (const hash of folded.superseded) this.#pages.delete(hex(hash))
-    for (const { hash, bytes } of folded.pages) this.#pages.set(hex(hash), bytes)
+    for (const hash of folded.superseded) this.#pages.delete(binary(hash))
+    for (const { hash, bytes } of folded.pages) this.#pages.set(binary(hash), bytes)
   }
 }
 

@@ -16,11 +16,16 @@ import {
   appendTrail,
   checkPartial,
   decodeTrailLeaf,
+  decodeTrailState,
+  EMPTY_TRAIL,
+  encodeTrailState,
   type PartialListing,
   provePartial,
   readMembers,
+  rootOfTrail,
   TRAIL_TILE_HEIGHT,
   type TrailMember,
+  trailEnd,
   trailLeaf,
   trailLeafHash,
   trailNodes,
@@ -40,17 +45,17 @@ const naive = layeredNodes(hashes)
 class Stored {
   readonly tiles = new Map<string, Bytes>()
   readonly reads: string[] = []
-  count = 0
+  end = EMPTY_TRAIL
   readonly read = (level: number, index: number) => {
     this.reads.push(`${level}/${index}`)
     return this.tiles.get(`${level}/${index}`)
   }
 
   append(added: readonly TrailMember[]) {
-    const { count, root, tiles } = appendTrail(this.count, added, this.read)
+    const { count, range, tiles } = appendTrail(this.end, added, this.read)
     for (const { level, index, bytes } of tiles) this.tiles.set(`${level}/${index}`, bytes)
-    this.count = count
-    return { root, tiles }
+    this.end = { count, range }
+    return { root: rootOfTrail(this.end), tiles }
   }
 }
 const whole = new Stored()
@@ -90,7 +95,8 @@ describe('foreign trails', () => {
       const root = trail.root === undefined ? EMPTY_HASH : fromBase64url(trail.root)
       expect(listed).toHaveLength(trail.count)
       expect(trailRoot(listed)).toEqual(root)
-      expect(appendTrail(0, listed, () => undefined)).toMatchObject({ count: trail.count, root })
+      const end = appendTrail(EMPTY_TRAIL, listed, () => undefined)
+      expect([end.count, rootOfTrail(end)]).toEqual([trail.count, root])
     }
   })
 
@@ -140,7 +146,7 @@ describe('leaves', () => {
       [a, c, { ...b, index: c.index }]
     ]) {
       expect(() => trailRoot(listed)).toThrow(refused)
-      expect(() => appendTrail(0, listed, () => undefined)).toThrow(refused)
+      expect(() => appendTrail(EMPTY_TRAIL, listed, () => undefined)).toThrow(refused)
     }
   })
 })
@@ -148,7 +154,8 @@ describe('leaves', () => {
 describe('stored trails', () => {
   test('one member at a time, every count to 300: root, tiles, members, nodes', () => {
     const stored = new Stored()
-    expect(appendTrail(0, [], stored.read)).toEqual({ count: 0, root: EMPTY_HASH, tiles: [] })
+    expect(appendTrail(EMPTY_TRAIL, [], stored.read)).toEqual({ count: 0, range: [], tiles: [] })
+    expect(rootOfTrail(EMPTY_TRAIL)).toEqual(EMPTY_HASH)
     for (let count = 1; count <= MOST; count++) {
       stored.reads.length = 0
       const { root } = stored.append([members[count - 1]!])
@@ -159,6 +166,10 @@ describe('stored trails', () => {
       const edge = tilesOf(count, TRAIL_TILE_HEIGHT).map(({ level, index }) => `${level}/${index}`)
       expect([...stored.tiles.keys()].toSorted()).toEqual(edge.toSorted())
       expect(trailNodes(count, stored.read)(rangeNodes(count))).toEqual(naive(rangeNodes(count)))
+      expect(stored.end).toEqual({ count, range: naive(rangeNodes(count)) })
+      expect(trailEnd(count, stored.read)).toEqual(stored.end)
+      const state = { name: 'power:粤01-R0001', ...stored.end }
+      expect(decodeTrailState(encodeTrailState(state.name, state))).toEqual(state)
     }
     expect(stored.tiles.get('0/0')).toEqual(concat(...members.slice(0, 16).map(trailLeaf)))
     expect(stored.tiles.get('1/0')).toEqual(concat(...naive(Array.from({ length: 16 }, (_, index) => ({ level: 4, index })))))
@@ -170,13 +181,13 @@ describe('stored trails', () => {
       fc.property(fc.array(fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 60 }))), (chunks) => {
         const stored = new Stored()
         for (const chunk of [...chunks, MOST]) {
-          const to = Math.min(stored.count + chunk, MOST + 1)
-          const { root, tiles } = stored.append(members.slice(stored.count, to))
-          expect(stored.count).toBe(to)
+          const to = Math.min(stored.end.count + chunk, MOST + 1)
+          const { root, tiles } = stored.append(members.slice(stored.end.count, to))
+          expect(stored.end.count).toBe(to)
           expect(root).toEqual(treeRoot(to, naive))
           expect(new Set(tiles.map(({ level, index }) => `${level}/${index}`)).size).toBe(tiles.length)
         }
-        stored.append(members.slice(stored.count))
+        stored.append(members.slice(stored.end.count))
         expect(new Map(stored.tiles)).toEqual(new Map([...stored.tiles.keys()].map((name) => [name, whole.tiles.get(name)])))
         expect(stored.tiles.size).toBe(whole.tiles.size)
       }),
@@ -186,8 +197,8 @@ describe('stored trails', () => {
 
   test('appending again from an earlier count, over tiles that have grown since, gives the same', () => {
     for (const count of [0, 1, 15, 16, 17, 255, 256, 257]) {
-      const again = appendTrail(count, members.slice(count, count + 20), whole.read)
-      expect(again.root).toEqual(treeRoot(count + 20, naive))
+      const again = appendTrail(trailEnd(count, whole.read), members.slice(count, count + 20), whole.read)
+      expect(rootOfTrail(again)).toEqual(treeRoot(count + 20, naive))
       for (const { level, index, bytes } of again.tiles)
         expect(bytes).toEqual(whole.tiles.get(`${level}/${index}`)!.subarray(0, bytes.length))
     }
@@ -200,10 +211,11 @@ describe('stored trails', () => {
       reads.push(`${level}/${index}`)
       return new Uint8Array(16 * (level === 0 ? 40 : 32))
     }
-    expect(appendTrail(count, [{ index: 2 ** 40, leaf: EMPTY_HASH }], zero).count).toBe(10_000_000)
+    const range = rangeNodes(count).map(() => EMPTY_HASH)
+    expect(appendTrail({ count, range }, [{ index: 2 ** 40, leaf: EMPTY_HASH }], zero).count).toBe(10_000_000)
     expect(new Set(reads).size).toBe(reads.length)
-    // 9,999,999 = 0x98967f: at each level the partial tile at the right edge.
-    expect(reads.toSorted()).toEqual(['0/624999', '1/39062', '2/2441', '3/152', '4/9', '5/0'])
+    // 9,999,999 = 0x98967f: the tile of level 0 becomes full, that of level 1 does not.
+    expect(reads.toSorted()).toEqual(['0/624999', '1/39062'])
   })
 
   test('readMembers', () => {
@@ -227,8 +239,20 @@ describe('stored trails', () => {
     expect(() => readMembers(0, 20, without('0/1', new Uint8Array(3 * 40)))).toThrow(corrupt('trail/0/001'))
     expect(() => readMembers(0, 20, without('0/1', new Uint8Array(7 * 32)))).toThrow(corrupt('trail/0/001'))
     expect(() => readMembers(0, 20, without('0/1', new Uint8Array(16 * 40).fill(0xff)))).toThrow(corrupt('trail member 16'))
-    expect(() => appendTrail(20, [members[20]!], without('0/1'))).toThrow(corrupt('trail/0/001'))
-    expect(() => appendTrail(20, [members[20]!], without('1/0'))).toThrow(corrupt('trail/1/000'))
+    const end = trailEnd(31, whole.read)
+    expect(() => appendTrail(end, [members[31]!], without('0/1'))).toThrow(corrupt('trail/0/001'))
+    expect(() => appendTrail(end, [members[31]!], without('1/0'))).toThrow(corrupt('trail/1/000'))
+    expect(() => trailEnd(31, without('0/1'))).toThrow(corrupt('trail/0/001'))
+    const state = encodeTrailState('power:粤01-R0001', end)
+    for (const bad of [
+      new Uint8Array(0),
+      state.subarray(0, 8 + 32 * 4),
+      state.subarray(0, 8 + 32 * 5),
+      state.with(0, 0xa3),
+      concat(new Uint8Array(8), utf8('power:粤01-R0001')),
+      concat(state, Uint8Array.of(0xff))
+    ])
+      expect(decodeTrailState(bad)).toBeUndefined()
     expect(() => treeRoot(300, trailNodes(300, without('2/0', new Uint8Array(0))))).toThrow(corrupt('trail/2/000'))
   })
 
