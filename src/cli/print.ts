@@ -31,7 +31,7 @@ export function printReport(report: ReceiptReport | CertificateReport, io: Io, d
   io.out(`\n${words(io, report.headline.zh, report.headline.en)}\n`)
 }
 
-function record(shown: ShownRecord, io: Io): string {
+function record(shown: ShownRecord & { erased?: string[] }, io: Io): string {
   const { type: _, v: __, at, ...body } = shown.body
   const open = Object.entries(body).map(
     ([name, value]) => `      ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`
@@ -40,6 +40,7 @@ function record(shown: ShownRecord, io: Io): string {
     ([name, value]) =>
       `      ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}  ${words(io, '（密封，已披露）', '(sealed, disclosed)')}`
   )
+  const erased = (shown.erased ?? []).map((name) => `      ${name}: ${words(io, '（密封，已依法销毁）', '(sealed, erased)')}`)
   const withheld = shown.withheld.map((name) => `      ${name}: ${words(io, '（密封，未披露）', '(sealed, not disclosed)')}`)
-  return `${[`  ${words(io, shown.zh, shown.en)} ${shown.type} · ${words(io, '序号', 'index')} ${shown.index} · ${String(at)} · ${words(io, '签发', 'issued')} ${isoTime(shown.iat * 1000)} · ${shown.iss}`, ...open, ...disclosed, ...withheld].join('\n')}\n`
+  return `${[`  ${words(io, shown.zh, shown.en)} ${shown.type} · ${words(io, '序号', 'index')} ${shown.index} · ${String(at)} · ${words(io, '签发', 'issued')} ${isoTime(shown.iat * 1000)} · ${shown.iss}`, ...open, ...disclosed, ...erased, ...withheld].join('\n')}\n`
 }

@@ -4,7 +4,7 @@ import { type Bytes, utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { sha256 } from '../core/hash.ts'
 import { aboutTypes } from './about.ts'
-import { type Body, describe, type RecordType, ROLES, ROLES_ON_BEHALF, ROLES_WITHOUT_STAFF } from './define.ts'
+import { type Body, describe, type RecordType, ROLES, ROLES_ON_BEHALF, ROLES_WITHOUT_STAFF, standsOn } from './define.ts'
 import { evidenceTypes } from './evidence.ts'
 import { CLASSES, TRAIL_KINDS } from './ids.ts'
 import { platformTypes } from './platform.ts'
@@ -35,11 +35,14 @@ export function recordType(type: string, v: number = 1): RecordType {
   return entry
 }
 
-/** The roles among these that may write the type; throws `ROLE_NOT_PERMITTED` where there is none. */
-export function checkRoles(type: RecordType, roles: readonly string[]): string[] {
-  const permitting = roles.filter((role) => (type.writers as readonly string[]).includes(role))
-  if (permitting.length === 0)
-    throw new LianzhengError('ROLE_NOT_PERMITTED', { field: 'type', expected: type.writers.join(' | ') })
+/** Kinds of trails that are of what one person did: a system says for whom it writes there. */
+const PERSONAL = ['power', 'duty']
+
+/** The roles among these that may write this body; throws `ROLE_NOT_PERMITTED` where there is none. */
+export function checkRoles(type: RecordType, body: Body, roles: readonly string[]): string[] {
+  const writers: readonly string[] = type.writersOf?.(body) ?? type.writers
+  const permitting = roles.filter((role) => writers.includes(role))
+  if (permitting.length === 0) throw new LianzhengError('ROLE_NOT_PERMITTED', { field: 'type', expected: writers.join(' | ') })
   return permitting
 }
 
@@ -50,7 +53,7 @@ export function checkRoles(type: RecordType, roles: readonly string[]): string[]
  * Only those who write for others name somebody in `onBehalfOf`: a leader who could would file an act on another leader's trail.
  */
 export function checkWriter(type: RecordType, body: Body, key: { staff?: string | undefined; roles: readonly string[] }): void {
-  const permitting = checkRoles(type, key.roles)
+  const permitting = checkRoles(type, body, key.roles)
   if (body.actor !== key.staff) throw new LianzhengError('ACTOR_MISMATCH', { field: 'actor', expected: key.staff ?? 'absent' })
   if (key.staff === undefined && !permitting.some((role) => ROLES_WITHOUT_STAFF.includes(role)))
     throw new LianzhengError('FIELD_MISSING', { field: 'actor', expected: 'the staff code of the key' })
@@ -60,7 +63,9 @@ export function checkWriter(type: RecordType, body: Body, key: { staff?: string 
       field: 'onBehalfOf',
       expected: 'absent: only secretaries and systems write for others'
     })
-  const needed = forOthers && (permitting.includes('secretary') || type.trails.some((rule) => rule.from === 'onBehalfOf|actor'))
+  const ofPerson =
+    type.trails.some((rule) => rule.from === 'onBehalfOf|actor') || PERSONAL.some((kind) => standsOn(type, body, kind))
+  const needed = forOthers && (permitting.includes('secretary') || ofPerson)
   if (needed && body.onBehalfOf === undefined)
     throw new LianzhengError('FIELD_MISSING', { field: 'onBehalfOf', expected: 'the staff code acted for' })
 }

@@ -22,11 +22,12 @@ import {
   object,
   oneOf,
   optional,
+  origin,
   required,
   staffCode,
   time
 } from './fields.ts'
-import { type Class, NAME } from './ids.ts'
+import type { Class } from './ids.ts'
 
 export const ROLES = [
   'administrator',
@@ -54,12 +55,13 @@ export const ROLES_ON_BEHALF: readonly string[] = ['secretary', 'system']
 /**
  * Where a trail name comes from. `from` is a path into the body (`files[].sha256`), or several tried in turn (`onBehalfOf|actor`);
  * `kid(key)` is the key id of a key field; `<origin>` is the log the record is written to. A path that leads nowhere gives no trail.
- * Kind `*`: what stands at the path are whole trail names.
+ * Kind `*`: what stands at the path are whole trail names. `when`: only where a field has, or has not, a value.
  */
 export interface TrailRule {
   kind: string
   prefix?: string
   from: string
+  when?: { field: string; is: string | number } | { field: string; isNot: string | number }
 }
 
 export interface TypeDefinition {
@@ -74,6 +76,8 @@ export interface TypeDefinition {
   /** System types name no court; those of class `any` are system types. */
   system?: true
   writers: readonly Role[]
+  /** Those of `writers` who may write this very body; all of them where undefined. */
+  writersOf?: (body: Body) => readonly Role[] | undefined
   /** An administrator of the operator alone may write it. */
   operatorOnly?: true
   /** The first trail is `sub`. */
@@ -103,14 +107,6 @@ export const RELATIONS = [
   'about'
 ] as const
 
-const origin: Field = {
-  schema: z.string().check(z.regex(new RegExp(`^${NAME}$`)), z.maxLength(200)),
-  form: 'origin',
-  example: 'court.example/evidence',
-  toJson: (value) => value as string,
-  fromJson: (value) => value
-}
-export const originName = origin
 const reference = object({
   rel: required(oneOf(...(RELATIONS as unknown as [string, ...string[]]))),
   log: required(origin),
@@ -175,7 +171,24 @@ export function trailsOf(type: RecordType, body: Body, log: string): { sub: stri
   return { sub, trails: [...new Set(names)].sort(compareText) }
 }
 
+/** Does a record stand on a trail of this kind? */
+export function standsOn(type: RecordType, body: Body, kind: string): boolean {
+  return type.trails.some((rule) => rule.kind === kind && applyRule(rule, body, '').length > 0)
+}
+
+function applies({ when }: TrailRule, body: Body): boolean {
+  if (when === undefined) return true
+  return 'is' in when ? body[when.field] === when.is : body[when.field] !== when.isNot
+}
+
+function describeTrail({ kind, prefix = '', from, when }: TrailRule): string {
+  const name = `${kind === '*' ? '' : `${kind}:${prefix}`}<${from.replace(/^<|>$/g, '')}>`
+  if (when === undefined) return name
+  return `${name} when ${when.field} ${'is' in when ? `= ${when.is}` : `≠ ${when.isNot}`}`
+}
+
 function applyRule(rule: TrailRule, body: Body, log: string): string[] {
+  if (!applies(rule, body)) return []
   if (rule.kind === '*') return valuesAt(body, rule.from.split('.')) as string[]
   const start = `${rule.kind}:${rule.prefix ?? ''}`
   if (rule.from === '<origin>') return [start + log]
@@ -236,9 +249,7 @@ export function describe(type: RecordType): { [name: string]: Json } {
     class: typeof type.class === 'string' ? type.class : [...type.class],
     writers: [...type.writers],
     ...(type.operatorOnly === undefined ? {} : { operatorOnly: true }),
-    trails: type.trails.map(
-      ({ kind, prefix = '', from }) => `${kind === '*' ? '' : `${kind}:${prefix}`}<${from.replace(/^<|>$/g, '')}>`
-    ),
+    trails: type.trails.map(describeTrail),
     open: formOf(type.members) as Json,
     sealed: formOf(type.sealed) as Json
   }

@@ -2,12 +2,14 @@
 import type { Bytes } from '../core/bytes.ts'
 import { hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { type Body, define } from './define.ts'
+import { type Body, define, ROLES, type TrailRule } from './define.ts'
 import {
+  boolean,
   caseNumber,
   code,
   evidenceId,
   fileDigest,
+  fileReference,
   integer,
   list,
   listId,
@@ -66,6 +68,21 @@ const provenance = {
   witness: optional(text(400, '公证员 王某某')),
   submitter: optional(text(400, '李某某'))
 }
+
+const ofEvidence: TrailRule = { kind: 'evidence', from: 'evidence' }
+const ofCase: TrailRule = { kind: 'case', from: 'case' }
+const ofList: TrailRule = { kind: 'list', from: 'list' }
+
+/** What is added to a piece of evidence, or takes it back. */
+const later = {
+  v: 1,
+  since: 2,
+  class: 'party',
+  writers: ['clerk', 'party', 'lawyer', 'system'],
+  refs: 'required',
+  open: { evidence: required(evidenceId), case: optional(caseNumber) },
+  trails: [ofEvidence, ofCase]
+} as const
 
 export const evidenceTypes = [
   define({
@@ -174,5 +191,125 @@ export const evidenceTypes = [
       if (body.list === undefined && body.evidence === undefined)
         throw new LianzhengError('FIELD_MISSING', { field: 'list', expected: '`list` or `evidence`' })
     }
+  }),
+  define({
+    type: 'evidence.confirm',
+    v: 1,
+    since: 2,
+    zh: '当事人确认',
+    en: 'confirmed by the party',
+    class: 'party',
+    writers: ['clerk', 'party'],
+    open: { list: required(listId), method: required(oneOf('screen', 'paper', 'key')), proof: optional(fileReference) },
+    sealed: { party: optional(text(400, '原告 李某某')) },
+    trails: [ofList]
+  }),
+  define({
+    type: 'evidence.custody',
+    v: 1,
+    since: 2,
+    zh: '原始载体交接',
+    en: 'custody of the original carrier',
+    class: 'party',
+    writers: ['clerk'],
+    open: {
+      evidence: required(evidenceId),
+      list: optional(listId),
+      action: required(oneOf('received', 'lent', 'returned', 'destroyed')),
+      carrier: required(code('光盘'))
+    },
+    sealed: {
+      from: optional(text(400, '李某某')),
+      to: optional(text(400, '书记员 张某某')),
+      reason: optional(text(2_000, '庭审质证后退还'))
+    },
+    trails: [ofEvidence, ofList]
+  }),
+  define({
+    ...later,
+    type: 'evidence.supplement',
+    zh: '补充说明',
+    en: 'evidence supplemented',
+    sealed: { reason: optional(text(2_000, '补充说明原件保存地点')) }
+  }),
+  define({
+    ...later,
+    type: 'evidence.withdraw',
+    zh: '撤回证据',
+    en: 'evidence withdrawn',
+    sealed: { reason: optional(text(2_000, '当事人申请撤回')) }
+  }),
+  define({
+    type: 'evidence.originalCheck',
+    v: 1,
+    since: 2,
+    zh: '原件核对',
+    en: 'compared with the original',
+    class: 'party',
+    writers: ['clerk', 'judge'],
+    open: { evidence: required(evidenceId), case: optional(caseNumber), result: required(code('一致')) },
+    sealed: { note: optional(text(2_000, '与原件逐页核对')) },
+    trails: [ofEvidence, ofCase]
+  }),
+  define({
+    type: 'evidence.verify',
+    v: 1,
+    since: 2,
+    zh: '核验',
+    en: 'verification of evidence',
+    class: 'party',
+    writers: ROLES,
+    open: { evidence: required(evidenceId), result: required(code('一致')), digest: required(fileDigest) },
+    sealed: { requester: optional(text(400, '某律师事务所 李某某')) },
+    trails: [ofEvidence]
+  }),
+  define({
+    type: 'evidence.objection',
+    v: 1,
+    since: 2,
+    zh: '真实性异议',
+    en: 'objection to authenticity',
+    class: 'party',
+    writers: ['party', 'lawyer'],
+    open: {
+      evidence: required(evidenceId),
+      case: optional(caseNumber),
+      stage: required(oneOf('before', 'after')),
+      /** 在线诉讼规则 17, items (一) to (四). */
+      factors: optional(list(code('17-2'), 1, 20))
+    },
+    sealed: { grounds: optional(text(20_000, '对上链前的来源有异议')) },
+    trails: [ofEvidence, ofCase]
+  }),
+  define({
+    type: 'evidence.appraisal',
+    v: 1,
+    since: 2,
+    zh: '鉴定意见',
+    en: 'expert opinion',
+    class: 'party',
+    writers: ['judge', 'clerk'],
+    open: { evidence: required(evidenceId), case: optional(caseNumber), opinion: optional(fileReference) },
+    sealed: { reason: optional(text(20_000, '鉴定意见书已随卷')) },
+    trails: [ofEvidence, ofCase]
+  }),
+  define({
+    type: 'evidence.ruling',
+    v: 1,
+    since: 2,
+    zh: '认证结果',
+    en: 'ruling on evidence',
+    class: 'party',
+    writers: ['judge', 'clerk'],
+    open: {
+      evidence: required(evidenceId),
+      case: optional(caseNumber),
+      authentic: optional(boolean),
+      lawful: optional(boolean),
+      relevant: optional(boolean),
+      adopted: optional(boolean)
+    },
+    sealed: { reason: optional(text(20_000, '各方对真实性无异议，予以采信。')) },
+    trails: [ofEvidence, ofCase]
   })
 ]

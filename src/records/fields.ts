@@ -5,7 +5,17 @@
 import * as z from 'zod/mini'
 import { base64url, fromBase64url, fromHex, hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { CASE_NUMBER, COURT_CODE, EVIDENCE_ID, isTrailName, ORGANISATION, STAFF_CODE } from './ids.ts'
+import {
+  CASE_NUMBER,
+  COURT_CODE,
+  EVIDENCE_ID,
+  isTrailName,
+  NAME,
+  ORGANISATION,
+  SOURCE_ID,
+  STAFF_CODE,
+  TRAIL_KINDS
+} from './ids.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
@@ -59,6 +69,8 @@ export const evidenceId = matching(EVIDENCE_ID, 'evidence id', '粤01-20200826-a
 export const listId = matching(EVIDENCE_ID, 'list id', '粤01-20200826-listaaaaaaaa')
 export const organisation = matching(ORGANISATION, 'organisation code', 'gz-court')
 export const mediaType = matching(/^[a-z0-9.+-]{1,64}\/[a-z0-9.+-]{1,100}$/, 'media type', 'application/pdf')
+export const sourceId = matching(SOURCE_ID, 'source id', 'gz-case-system')
+export const firmId = matching(TRAIL_KINDS.firm!.id, 'firm id', '~MDEyMzQ1Njc4OWFiY2RlZg')
 export const opaqueEntry = matching(/^[A-Za-z0-9~_-]{1,64}$/, 'entry id', 'entry-0001')
 
 function isRealDate(year: number, month: number, day: number): boolean {
@@ -126,6 +138,13 @@ export const fileDigest = bytes(32, 'hex', '2c26b46b68ffc68ff99b453c1d3041341342
 /** A leaf hash, a key, a key id: 32 bytes, base64url in JSON. */
 export const bytes32 = bytes(32, 'base64url', '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo')
 
+/** A name of a log: `<node>/<log>`. */
+export const origin: Field = plain(
+  z.string().check(z.regex(new RegExp(`^${NAME}$`)), z.maxLength(200)),
+  'origin',
+  'court.example/evidence'
+)
+
 export const trailName: Field = plain(z.string().check(z.refine(isTrailName)), 'trail name', 'power:粤01-R0001')
 
 /** A text of several lines, such as a policy. */
@@ -170,6 +189,14 @@ export function object(members: Members): Field {
     fromJson: (value) => membersFromJson(members, value)
   }
 }
+
+/** A file named by its digest, in a record that is about something else. */
+export const fileReference = object({
+  sha256: required(fileDigest),
+  sm3: optional(fileDigest),
+  size: optional(integer(0, Number.MAX_SAFE_INTEGER, 13)),
+  mime: optional(mediaType)
+})
 
 export function formOf(members: Members): Json {
   return Object.fromEntries(

@@ -1,5 +1,5 @@
 /** System types of formats.md §8: genesis and registry. Who may write them is the registry's own rule (`core/registry`). */
-import { define, originName, ROLES, type TrailRule } from './define.ts'
+import { define, ROLES, type TrailRule } from './define.ts'
 import {
   byteString,
   bytes32,
@@ -11,6 +11,7 @@ import {
   oneOf,
   optional,
   organisation,
+  origin,
   required,
   staffCode,
   text
@@ -50,7 +51,7 @@ export const systemTypes = [
     class: 'any',
     writers: ['administrator'],
     open: {
-      origin: required(originName),
+      origin: required(origin),
       name: required(text(200, '某法院证据账本')),
       operator: required(organisation),
       catalogue: required(catalogueVersion),
@@ -70,7 +71,7 @@ export const systemTypes = [
         list(object({ key: required(bytes32), org: required(organisation), roles: required(roles) }), 1, 64)
       ),
       control: required(integer(1, 64, 1)),
-      predecessor: optional(object({ origin: required(originName), size: required(size), root: required(bytes32) }))
+      predecessor: optional(object({ origin: required(origin), size: required(size), root: required(bytes32) }))
     },
     trails: [ledger]
   }),

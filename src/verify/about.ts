@@ -58,7 +58,7 @@ export function checkSpokenOf(
     throw new LianzhengError('TRAILS_MISMATCH', { field: 'of', expected: trails.join(' ') })
   if (type.type === 'record.corrected') {
     if (signer.org !== iss) throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'iss', expected: iss })
-    checkRoles(target.type, signer.roles)
+    checkRoles(target.type, target.body, signer.roles)
     return
   }
   if (sideOf(signer, target) === undefined) throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'iss', expected: iss })
@@ -69,4 +69,18 @@ export function checkSpokenOf(
       field: `fields[${stray}]`,
       expected: Object.keys(sealed).join(' | ') || 'none: the record has no sealed fields'
     })
+}
+
+/** Sealed fields of a record that these `body.erased`, each held to the record by `checkSpokenOf`, have erased. */
+export function erasedFields(
+  target: ExaminedRecord,
+  erasures: readonly { record: ExaminedRecord; signer: Signer }[]
+): ReadonlySet<string> {
+  const said: Readonly<Record<Side, Set<string>>> = { own: new Set(), discipline: new Set() }
+  for (const { record, signer } of erasures) {
+    const side = sideOf(signer, target)
+    if (side !== undefined) for (const name of record.body.fields as string[]) said[side].add(name)
+  }
+  if (!needsDiscipline(target.type.type)) return said.own
+  return new Set([...said.own].filter((name) => said.discipline.has(name)))
 }

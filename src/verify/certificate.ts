@@ -2,13 +2,16 @@
  * Verifying a trail certificate, offline: that the entries listed are all that was filed under a trail's name, up to a cosigned head
  * (formats.md §10). One part for each log that can hold the trail, or several partial ones that join without a gap.
  */
-import { type Bytes, equalBytes } from '../core/bytes.ts'
+import { type Bytes, base64url, equalBytes } from '../core/bytes.ts'
 import type { Checkpoint } from '../core/checkpoint.ts'
 import { EMPTY_HASH, leafHash } from '../core/hash.ts'
 import { appendToRange, foldRange } from '../core/merkle.ts'
 import type { Policy } from '../core/policy.ts'
+import type { KeyState } from '../core/registry.ts'
 import { checkPartial, type TrailMember, trailLeafHash, trailRoot } from '../core/trail.ts'
 import { holdsTrail, isTrailName } from '../records/ids.ts'
+import { checkSpokenOf, erasedFields, spokenOf } from './about.ts'
+import type { ExaminedRecord } from './admit.ts'
 import { type Certificate, parseCertificate, type TrailPart } from './files.ts'
 import { Part } from './part.ts'
 import { flagLateProof, isoTime, type Vouching, vouchingOf } from './receipt.ts'
@@ -118,6 +121,7 @@ function checkLog(
   const covered = new Covered(parts.flatMap(({ from = 0, count }) => [from, count]))
   const signers: { kid: Bytes; index: number; entered: number | undefined; size: number }[] = []
   const entries: (ShownRecord & { erased: string[] })[] = []
+  const records = new Map<string, Listed>()
   const seen = new Set<number>()
   const heads: HeadShown[] = []
   let newest: { part: Part; count: number } | undefined
@@ -130,13 +134,18 @@ function checkLog(
     const members = checkListing(trail, input, part, steps)
     if (members !== undefined) join(covered, input, members, steps)
     for (const { index, statement, disclosures } of input.entries) {
-      const record = part.checkRecord(statement, index)?.record
-      if (record === undefined) continue
+      const checked = part.checkRecord(statement, index)
+      if (checked === undefined) continue
+      const { record, key } = checked
       signers.push({ kid: record.statement.kid, index, entered: part.sealAfter(index)?.time, size: part.checkpoint.size })
       if (!record.statement.trails.includes(trail))
         steps.broken('trail', `第 ${index} 条不属于 ${trail}`, `index ${index} does not name ${trail}`, 'TRAILS_MISMATCH')
       const disclosed = checkDisclosures(record, index, disclosures, steps)
-      if (!seen.has(index)) entries.push({ ...showRecord(record, index, disclosed), erased: [] })
+      if (!seen.has(index)) {
+        const shown = { ...showRecord(record, index, disclosed), erased: [] }
+        entries.push(shown)
+        records.set(shown.leaf, { record, signer: key, shown })
+      }
       seen.add(index)
     }
     heads.push({ checkpoint: part.checkpoint, input })
@@ -154,7 +163,7 @@ function checkLog(
       `只列出 ${covered.length} / ${newest.count} 条`,
       `only ${covered.length} of ${newest.count} members are listed`
     )
-  markErased(entries)
+  compareSpokenOf(records, covered, steps)
   return { ...vouchingOf(newest.part, policy, origin)!, shown: covered.length, count: newest.count, entries }
 }
 
@@ -278,17 +287,39 @@ function compareHeads(heads: readonly HeadShown[], covered: Covered, steps: Step
   }
 }
 
-/** A field is erased where a `body.erased` on the same trail names it. */
-function markErased(entries: (ShownRecord & { erased: string[] })[]): void {
-  for (const { type, body } of entries) {
-    if (type !== 'body.erased') continue
-    const leaves = (body.refs as { rel: string; leaf: string }[]).filter(({ rel }) => rel === 'erases').map(({ leaf }) => leaf)
-    for (const entry of entries) {
-      if (!leaves.includes(entry.leaf)) continue
-      const fields = (body.fields as string[]).filter((field) => entry.withheld.includes(field))
-      entry.erased.push(...fields)
-      entry.withheld = entry.withheld.filter((field) => !fields.includes(field))
+interface Listed {
+  record: ExaminedRecord
+  /** Undefined where who signed it is not shown or did not hold; that is said elsewhere. */
+  signer: KeyState | undefined
+  shown: ShownRecord & { erased: string[] }
+}
+
+/**
+ * Records that speak of another stand on all its trails, so here are both: they are compared. Fields that are erased are told from those that are
+ * withheld.
+ */
+function compareSpokenOf(records: ReadonlyMap<string, Listed>, covered: Covered, steps: Steps): void {
+  const indexes = new Set(covered.members.map(({ index }) => index))
+  const leaves = new Set(covered.members.map(({ leaf }) => base64url(leaf)))
+  const erasures = new Map<Listed, { record: ExaminedRecord; signer: KeyState }[]>()
+  for (const { record, signer, shown } of records.values()) {
+    const ref = spokenOf(record)
+    if (ref === undefined || signer === undefined) continue
+    const leaf = base64url(ref.leaf)
+    const target = records.get(leaf)
+    // Of a beginning that is not listed nothing is known, nor of a record that could not be read: both are said elsewhere.
+    if (!indexes.has(shown.index) || (target === undefined && leaves.has(leaf))) continue
+    try {
+      checkSpokenOf(record, signer, () => (target !== undefined && target.shown.index < shown.index ? target.record : undefined))
+      if (record.type.type === 'body.erased') erasures.set(target!, [...(erasures.get(target!) ?? []), { record, signer }])
+    } catch (error) {
+      steps.error('schema', error, `第 ${shown.index} 条：`, `index ${shown.index}: `)
     }
+  }
+  for (const [{ record, shown }, said] of erasures) {
+    const erased = erasedFields(record, said)
+    shown.erased = shown.withheld.filter((name) => erased.has(name))
+    shown.withheld = shown.withheld.filter((name) => !erased.has(name))
   }
 }
 

@@ -50,6 +50,30 @@ const TABLE: Record<string, Row> = {
   'evidence.receipt': { class: 'party', writers: 'clerk', open: 'list! case receivedAt! items!', sealed: 'names party handler' },
   // `list` or `evidence` ✓: neither is required by itself.
   'evidence.attach': { class: 'party', writers: 'clerk', open: 'list evidence case!', sealed: '' },
+  'evidence.confirm': { class: 'party', writers: 'clerk party', open: 'list! method! proof', sealed: 'party' },
+  'evidence.custody': { class: 'party', writers: 'clerk', open: 'evidence! list action! carrier!', sealed: 'from to reason' },
+  'evidence.supplement': {
+    class: 'party',
+    writers: 'clerk party lawyer system',
+    open: 'evidence! case refs!',
+    sealed: 'reason'
+  },
+  'evidence.withdraw': { class: 'party', writers: 'clerk party lawyer system', open: 'evidence! case refs!', sealed: 'reason' },
+  'evidence.originalCheck': { class: 'party', writers: 'clerk judge', open: 'evidence! case result!', sealed: 'note' },
+  'evidence.verify': {
+    class: 'party',
+    writers: ROLES.join(' '),
+    open: 'evidence! result! digest!',
+    sealed: 'requester'
+  },
+  'evidence.objection': { class: 'party', writers: 'party lawyer', open: 'evidence! case stage! factors', sealed: 'grounds' },
+  'evidence.appraisal': { class: 'party', writers: 'judge clerk', open: 'evidence! case opinion', sealed: 'reason' },
+  'evidence.ruling': {
+    class: 'party',
+    writers: 'judge clerk',
+    open: 'evidence! case authentic lawful relevant adopted',
+    sealed: 'reason'
+  },
   // records.md, "Supervision"
   'staff.post': { class: 'internal', writers: 'personnel', open: 'staff! posts! remit from! formerly', sealed: '' },
   'supervision.access': { class: 'internal', writers: 'leader secretary', open: 'case! mode! from! to', sealed: 'purpose scope' },
@@ -71,6 +95,20 @@ const TABLE: Record<string, Row> = {
     open: 'case! judge! leader! refs! result! changed',
     sealed: 'content'
   },
+  'keycase.flag': {
+    class: 'internal',
+    writers: 'clerk judge leader trial-office system discipline',
+    open: 'case! class! item! source! judge',
+    sealed: 'note'
+  },
+  'keycase.unflag': { class: 'internal', writers: 'leader trial-office', open: 'case! refs! reasonCode!', sealed: 'reason' },
+  'keycase.report': { class: 'internal', writers: 'judge', open: 'case! refs!', sealed: 'content' },
+  'keycase.ack': { class: 'internal', writers: 'leader', open: 'case! refs!', sealed: 'content' },
+  'approval.given': { class: 'internal', writers: 'leader', open: 'matter! decision! refs! case', sealed: 'reason' },
+  'source.tally': { class: 'internal', writers: 'system', open: 'source! day! first last count! digest', sealed: '' },
+  'coverage.statement': { class: 'internal', writers: 'system administrator', open: 'source! since! scope!', sealed: 'note' },
+  'feed.gap': { class: 'internal', writers: 'system administrator', open: 'source! from! to! reasonCode', sealed: 'note' },
+  'inspect.sync': { class: 'internal', writers: 'discipline', open: 'source! log! upTo! lagMs! disclosures', sealed: '' },
   // records.md, "Recusal"
   'recusal.disclosed': {
     class: 'public',
@@ -84,6 +122,30 @@ const TABLE: Record<string, Row> = {
     open: 'entry! refs! reasonCode!',
     sealed: 'name post relation lawyer firm'
   },
+  'recusal.lifted': {
+    class: 'public',
+    writers: 'personnel',
+    open: 'entry! refs! reasonCode!',
+    sealed: 'name post relation lawyer firm'
+  },
+  // "Staff" are the court's people with a staff code who write for themselves.
+  'recusal.declared': {
+    class: 'personnel',
+    writers: 'judge clerk leader trial-office personnel',
+    open: 'staff! since! withinJurisdiction!',
+    sealed: 'relation! relative! firm! licence'
+  },
+  'recusal.assessed': { class: 'personnel', writers: 'personnel', open: 'staff! refs! mustRecuse! basis', sealed: 'note' },
+  'recusal.applied': {
+    class: 'personnel',
+    writers: 'judge clerk leader trial-office personnel',
+    open: 'staff!',
+    sealed: 'note'
+  },
+  'recusal.transferred': { class: 'personnel', writers: 'personnel', open: 'staff! effective! post', sealed: 'note' },
+  'notice.lawfirm': { class: 'personnel', writers: 'personnel', open: 'firm! staff! notice!', sealed: 'content' },
+  'notice.received': { class: 'personnel', writers: 'firm', open: 'firm! staff! refs!', sealed: 'content' },
+  'conflict.check': { class: 'internal', writers: 'clerk system', open: 'case! judge! result!', sealed: 'agents' },
   // formats.md §8
   'ledger.genesis': {
     class: 'any',
@@ -127,6 +189,10 @@ const TABLE: Record<string, Row> = {
 /** "The values that the tables name": `type.field` → those values and no other. */
 const VALUES: Record<string, string[]> = {
   'evidence.fix.material': ['electronic-data', 'digitised-copy', 'object'],
+  'evidence.confirm.method': ['screen', 'paper', 'key'],
+  'evidence.custody.action': ['received', 'lent', 'returned', 'destroyed'],
+  'evidence.objection.stage': ['before', 'after'],
+  'conflict.check.result': ['none', 'hit'],
   'evidence.fix.kind': ['E1', 'E2', 'E3', 'E4', 'E5', 'E6', 'E7', 'E8'],
   'supervision.opinion.basis': ['keycase', 'procedural', 'remit', 'review'],
   'supervision.opinion.channel': ['platform', 'written', 'oral'],
@@ -142,6 +208,15 @@ const INNER: Record<string, { members: string; min?: number; max?: number }> = {
   // No ticks stand inside; a receipt states copies, pages and original or copy of each piece (民诉法 69).
   'evidence.receipt.items': { members: 'evidence! form! copies! pages!', min: 1, max: 500 },
   'staff.post.remit': { members: 'divisions kinds' },
+  'evidence.confirm.proof': { members: 'sha256! sm3 size mime' },
+  'evidence.appraisal.opinion': { members: 'sha256! sm3 size mime' },
+  'notice.lawfirm.notice': { members: 'sha256! sm3 size mime' },
+  'inspect.sync.disclosures': { members: 'arrived! of!' },
+  'codeTable.version.rows': { members: 'code! zh! en source', min: 1, max: 500 },
+  'rule.version.parameters': { members: 'name! value! unit!', min: 1, max: 50 },
+  'platform.statement.operator': { members: 'org! name!' },
+  'platform.statement.members': { members: 'org! name! runBy!', min: 0, max: 64 },
+  'platform.statement.incidents': { members: 'from! to what!', min: 1, max: 100 },
   'ledger.genesis.keys': { members: 'log! log-mldsa44 statement! receipt! promise!' },
   'ledger.genesis.members': { members: 'name! org! role! vkey! vkey-mldsa44', min: 0, max: 64 },
   'ledger.genesis.administrators': { members: 'key! org! roles!', min: 1, max: 64 },
@@ -257,6 +332,7 @@ const LIST = '粤01-20200826-listaaaaaaaa'
 const LEADER = '粤01-R0001'
 const SECRETARY = '粤01-R0002'
 const JUDGE = '粤01-R0201'
+const FIRM = '~MDEyMzQ1Njc4OWFiY2RlZg'
 const A = new Uint8Array(32).fill(0xaa)
 const B = new Uint8Array(32).fill(0xbb)
 const C = new Uint8Array(32).fill(0xcc)
@@ -293,6 +369,17 @@ const TRAILS: [string, { [name: string]: unknown }, string[]][] = [
   ['evidence.receipt', { list: LIST, case: CASE, items: [{ evidence: PIECE }] }, [`list:${LIST}`, `case:${CASE}`]],
   ['evidence.attach', { list: LIST, case: CASE }, [`case:${CASE}`, `list:${LIST}`]],
   ['evidence.attach', { evidence: PIECE, case: CASE }, [`case:${CASE}`, `evidence:${PIECE}`]],
+  ['evidence.confirm', { list: LIST, method: 'key' }, [`list:${LIST}`]],
+  ['evidence.custody', { evidence: PIECE }, [`evidence:${PIECE}`]],
+  ['evidence.custody', { evidence: PIECE, list: LIST }, [`evidence:${PIECE}`, `list:${LIST}`]],
+  ['evidence.supplement', { evidence: PIECE, refs: [ref] }, [`evidence:${PIECE}`]],
+  ['evidence.supplement', { evidence: PIECE, case: CASE, refs: [ref] }, [`evidence:${PIECE}`, `case:${CASE}`]],
+  ['evidence.withdraw', { evidence: PIECE, case: CASE, refs: [ref] }, [`evidence:${PIECE}`, `case:${CASE}`]],
+  ['evidence.originalCheck', { evidence: PIECE, case: CASE }, [`evidence:${PIECE}`, `case:${CASE}`]],
+  ['evidence.verify', { evidence: PIECE, digest: A }, [`evidence:${PIECE}`]],
+  ['evidence.objection', { evidence: PIECE, case: CASE }, [`evidence:${PIECE}`, `case:${CASE}`]],
+  ['evidence.appraisal', { evidence: PIECE, case: CASE, opinion: { sha256: A } }, [`evidence:${PIECE}`, `case:${CASE}`]],
+  ['evidence.ruling', { evidence: PIECE, case: CASE }, [`evidence:${PIECE}`, `case:${CASE}`]],
   ['staff.post', { actor: '粤01-R0301', staff: LEADER, formerly: ['粤01-R0999'] }, [`power:${LEADER}`, `duty:${LEADER}`]],
   ['supervision.access', { actor: LEADER, case: CASE }, [`power:${LEADER}`, `case-internal:${CASE}`]],
   // A secretary's record stands on the leader's trail.
@@ -324,8 +411,43 @@ const TRAILS: [string, { [name: string]: unknown }, string[]][] = [
     { actor: '粤01-R0777', case: CASE, judge: JUDGE, leader: LEADER },
     [`case-internal:${CASE}`, `power:${LEADER}`, `duty:${JUDGE}`]
   ],
+  ['keycase.flag', { actor: LEADER, case: CASE, class: 1, source: 'judge' }, [`case-internal:${CASE}`]],
+  [
+    'keycase.flag',
+    { actor: LEADER, case: CASE, class: 3, source: 'judge', judge: JUDGE },
+    [`case-internal:${CASE}`, `duty:${JUDGE}`]
+  ],
+  // Class 4 is about the judge, who reads their own duty trail.
+  ['keycase.flag', { actor: LEADER, case: CASE, class: 4, source: 'discipline', judge: JUDGE }, [`case-internal:${CASE}`]],
+  [
+    'keycase.flag',
+    { actor: LEADER, case: CASE, class: 1, source: 'leader', judge: JUDGE },
+    [`case-internal:${CASE}`, `duty:${JUDGE}`, `power:${LEADER}`]
+  ],
+  [
+    'keycase.flag',
+    { actor: LEADER, case: CASE, class: 4, source: 'leader', judge: JUDGE },
+    [`case-internal:${CASE}`, `power:${LEADER}`]
+  ],
+  ['keycase.unflag', { actor: LEADER, case: CASE, refs: [ref] }, [`case-internal:${CASE}`]],
+  ['keycase.report', { actor: JUDGE, case: CASE, refs: [ref] }, [`case-internal:${CASE}`, `duty:${JUDGE}`]],
+  ['keycase.ack', { actor: LEADER, case: CASE, refs: [ref] }, [`case-internal:${CASE}`, `power:${LEADER}`]],
+  ['approval.given', { actor: LEADER, refs: [ref] }, [`power:${LEADER}`]],
+  ['approval.given', { actor: LEADER, case: CASE, refs: [ref] }, [`power:${LEADER}`, `case-internal:${CASE}`]],
+  ['source.tally', { source: 'gz-case-system' }, ['source:gz-case-system']],
+  ['coverage.statement', { source: 'gz-case-system' }, ['source:gz-case-system']],
+  ['feed.gap', { source: 'gz-case-system' }, ['source:gz-case-system']],
+  ['inspect.sync', { source: 'gz-case-system', log: ORIGIN }, ['source:gz-case-system']],
   ['recusal.disclosed', { actor: '粤01-R0301', court: '粤01', entry: 'entry-0001' }, ['disclosure:粤01']],
   ['recusal.updated', { actor: '粤01-R0301', court: '粤0192', entry: 'entry-0001' }, ['disclosure:粤0192']],
+  ['recusal.lifted', { actor: '粤01-R0301', court: '粤01', entry: 'entry-0001' }, ['disclosure:粤01']],
+  ['recusal.declared', { actor: '粤01-R0301', staff: JUDGE }, [`hr:${JUDGE}`]],
+  ['recusal.assessed', { actor: '粤01-R0301', staff: JUDGE, refs: [ref] }, [`hr:${JUDGE}`]],
+  ['recusal.applied', { actor: JUDGE, staff: JUDGE }, [`hr:${JUDGE}`]],
+  ['recusal.transferred', { actor: '粤01-R0301', staff: JUDGE }, [`hr:${JUDGE}`]],
+  ['notice.lawfirm', { firm: FIRM, staff: JUDGE }, [`firm:${FIRM}`, `hr:${JUDGE}`]],
+  ['notice.received', { firm: FIRM, staff: JUDGE, refs: [ref] }, [`firm:${FIRM}`, `hr:${JUDGE}`]],
+  ['conflict.check', { case: CASE, judge: JUDGE }, [`case-internal:${CASE}`, `duty:${JUDGE}`]],
   ['ledger.genesis', { origin: 'elsewhere.example/log' }, [LEDGER]],
   ['registry.key', { key: KEY }, [KEY_TRAIL, LEDGER]],
   ['registry.revoke', { kid: KID }, [KID_TRAIL, LEDGER]],
@@ -400,7 +522,7 @@ test('a role may write the types that name it, and no other', () => {
     for (const role of ROLES) {
       const writes = TABLE[type.type]!.writers.split(' ').includes(role)
       // A secretary and nobody else names a leader.
-      const body = { actor: LEADER, ...(role === 'secretary' ? { onBehalfOf: JUDGE } : {}) }
+      const body = { actor: LEADER, staff: LEADER, ...(role === 'secretary' ? { onBehalfOf: JUDGE } : {}) }
       expect(may(type.type, body, [role], LEADER), `${role} ${type.type}`).toBe(writes ? 'ok' : 'ROLE_NOT_PERMITTED type')
     }
 })
@@ -409,6 +531,30 @@ test('a key without roles, or with roles of another table, writes nothing', () =
   for (const { type } of CATALOGUE)
     for (const roles of [[], ['root'], ['Clerk'], ['staff'], ['']])
       expect(may(type, { actor: LEADER }, roles, LEADER)).toBe('ROLE_NOT_PERMITTED type')
+})
+
+test('what only some of the writers may write', () => {
+  const flag = (source: string, role: string) =>
+    may('keycase.flag', { actor: LEADER, case: CASE, class: 1, source }, [role], LEADER)
+  expect(flag('leader', 'leader')).toBe('ok')
+  for (const role of ['clerk', 'judge', 'trial-office', 'discipline']) {
+    expect(flag('leader', role)).toBe('ROLE_NOT_PERMITTED type')
+    expect(flag('filing', role)).toBe('ok')
+  }
+  // Declarations are one's own, or made by personnel.
+  const declared = (staff: string, role: string) => may('recusal.declared', { actor: JUDGE, staff }, [role], JUDGE)
+  expect(declared(JUDGE, 'judge')).toBe('ok')
+  expect(declared(LEADER, 'judge')).toBe('ROLE_NOT_PERMITTED type')
+  expect(declared(LEADER, 'personnel')).toBe('ok')
+})
+
+test('a system says for whom it writes on a trail of a person', () => {
+  const flag = (more: object) => may('keycase.flag', { case: CASE, class: 1, source: 'system', ...more } as Body, ['system'])
+  expect(flag({})).toBe('ok')
+  expect(flag({ judge: JUDGE })).toBe('FIELD_MISSING onBehalfOf')
+  expect(flag({ judge: JUDGE, onBehalfOf: JUDGE })).toBe('ok')
+  expect(flag({ judge: JUDGE, class: 4 })).toBe('ok')
+  expect(may('conflict.check', { case: CASE, judge: JUDGE } as Body, ['system'])).toBe('FIELD_MISSING onBehalfOf')
 })
 
 describe('actor and the staff code of the key', () => {
@@ -462,7 +608,7 @@ describe('onBehalfOf', () => {
   test('nobody else may either, whatever other roles the key has', () => {
     for (const { type, writers } of CATALOGUE)
       for (const role of writers.filter((name) => name !== 'secretary' && name !== 'system')) {
-        const body = { actor: LEADER, onBehalfOf: JUDGE }
+        const body = { actor: LEADER, staff: LEADER, onBehalfOf: JUDGE }
         expect(may(type, body, [role], LEADER), `${role} ${type}`).toBe('FIELD_INVALID onBehalfOf')
         // `auditor` writes nothing, so that the role that permits stays the one it was.
         expect(may(type, body, [role, 'auditor'], LEADER)).toBe('FIELD_INVALID onBehalfOf')

@@ -12,7 +12,7 @@ import { type Body, bodyToJson, exampleRecord, openFromJson, type RecordType, tr
 import { type Author, draft, typeOf } from '../../src/records/draft.ts'
 import type { Json } from '../../src/records/fields.ts'
 import { checkNfc, type ExaminedRecord, examine, matchDisclosures } from '../../src/verify/admit.ts'
-import { counter, ORIGIN, USERS } from '../helpers/lab.ts'
+import { counter, ORIGIN, USERS, user } from '../helpers/lab.ts'
 
 type Typed = { [name: string]: unknown }
 
@@ -23,7 +23,10 @@ const AUTHORS: Readonly<Record<string, Author>> = {
   leader: USERS.president,
   judge: USERS.judge,
   administrator: USERS.admin,
-  system: USERS.system
+  system: USERS.system,
+  party: user('party', ['party']),
+  firm: user('firm', ['firm']),
+  discipline: user('inspector', ['discipline'], '粤01-R9001')
 }
 const authorOf = (type: RecordType): Author => AUTHORS[type.writers[0]!]!
 const write = (record: Typed, author?: Author, random: (length: number) => Bytes = randomBytes) =>
@@ -170,7 +173,7 @@ describe.each(CATALOGUE.map((type) => [type.type, type] as const))('%s', (name, 
   test('a field it does not have is refused by name, wherever it stands', () => {
     const record = fullRecord(type)
     const body = bodyOf(write(record, author).statement)
-    for (const stranger of ['note', 'Case', 'toString', 'constructor', '']) {
+    for (const stranger of ['notes', 'Case', 'toString', 'constructor', '']) {
       expect(refusal(() => write({ ...record, [stranger]: 'x' }, author))).toEqual({ code: 'FIELD_UNKNOWN', field: stranger })
       expect(refusal(() => examine(signRaw({ ...body, [stranger]: 'x' }, author)))).toEqual({
         code: 'FIELD_UNKNOWN',

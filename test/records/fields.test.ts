@@ -2,7 +2,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LianzhengError } from '../../src/core/errors.ts'
-import { originName } from '../../src/records/define.ts'
 import {
   boolean,
   byteString,
@@ -27,6 +26,7 @@ import {
   opaqueEntry,
   optional,
   organisation,
+  origin,
   required,
   staffCode,
   text,
@@ -189,7 +189,7 @@ const FIELDS: [string, Field, unknown[], unknown[]][] = [
   ],
   ['entry id', opaqueEntry, ['entry-0001', '~AAAA', 'x'.repeat(64)], ['', 'x'.repeat(65), '王某某', 'a b', 'a.b']],
   ['trail name', trailName, ['power:粤01-R0001', 'ledger:a/b'], ['power:', 'power', 'nothing:粤01', 'toString:a', '']],
-  ['origin', originName, ['court.example/evidence', 'x'.repeat(200)], ['x'.repeat(201), 'Court.example', 'a//b', '']],
+  ['origin', origin, ['court.example/evidence', 'x'.repeat(200)], ['x'.repeat(201), 'Court.example', 'a//b', '']],
   ['document', document, ['quorum none\n', 'a\r\nb', 'x'.repeat(20_000)], ['', 'x'.repeat(20_001), 1]],
   [
     'list 1..3',
