@@ -162,6 +162,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .addOption(key(true))
     .addOption(url())
     .addOption(policy(false))
+    .option('--log <name>', t('写入此账本（默认按类型与引用选择）', 'to this log (default: by type and references)'))
     .requiredOption('-o, --out <dir>', t('回执写入的目录', 'directory for receipts'))
 
   command(

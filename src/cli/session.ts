@@ -101,12 +101,15 @@ export class Session {
     return new Session(client, own ?? parsePolicy(text), logs, identities, key)
   }
 
-  /** Drafts, signs, sends and verifies one record. `log` where the type can go to any. */
+  /**
+   * Drafts, signs, sends and verifies one record. Of the logs that take its type the one named, or the one its references speak of, or the first.
+   */
   async send(record: { [name: string]: unknown }, options: { log?: string; files?: readonly GivenFile[] } = {}) {
     const type = typeOf(record)
-    const identity = this.identities.find(
+    const taking = this.identities.filter(
       ({ log, classes }) => (options.log === undefined || log === options.log) && takesType(type, classes)
     )
+    const identity = taking.find(({ origin }) => type.class === 'any' && namesLog(record.refs, origin)) ?? taking[0]
     if (identity === undefined)
       throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: [type.class].flat().join(' | ') })
     const { statement, disclosures, sub } = draft(record, {
@@ -135,4 +138,9 @@ export function writeReceipt(directory: string, name: string, receipt: string, o
       if (!(error instanceof LianzhengError) || error.code !== 'FILE_EXISTS') throw error
     }
   }
+}
+
+/** Do the references of a typed-in record, whatever they are, name this log? */
+function namesLog(refs: unknown, origin: string): boolean {
+  return Array.isArray(refs) && refs.some((ref: { log?: unknown } | null) => ref?.log === origin)
 }

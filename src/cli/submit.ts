@@ -8,7 +8,7 @@ import { readSecretKey } from './key.ts'
 import { Session, writeReceipt } from './session.ts'
 
 export async function run(
-  args: { record: string[]; key: string; url: string; policy?: string; out: string },
+  args: { record: string[]; key: string; url: string; policy?: string; log?: string; out: string },
   io: Io
 ): Promise<number> {
   useNative()
@@ -21,7 +21,7 @@ export async function run(
   const session = await Session.open(io, args.url, await readSecretKey(args.key, io), args.policy)
   const done: { type: string; log: string; index: number; leaf: string; receipt: string; overall: Verdict }[] = []
   for (const { name, record } of records) {
-    const sent = await session.send(record)
+    const sent = await session.send(record, args.log === undefined ? {} : { log: args.log })
     const receipt = writeReceipt(args.out, name, sent.receipt, sent.report.overall)
     done.push({ type: sent.type.type, log: sent.log, index: sent.index, leaf: sent.leaf, receipt, overall: sent.report.overall })
     say(

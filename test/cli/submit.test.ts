@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { base64url } from '../../src/core/bytes.ts'
 import { decodeStatement } from '../../src/core/statement.ts'
-import { CATALOGUE } from '../../src/records/catalogue.ts'
+import { CATALOGUE, recordType } from '../../src/records/catalogue.ts'
+import { exampleRecord } from '../../src/records/define.ts'
 import { parseReceipt } from '../../src/verify/files.ts'
 import { Desk, leaked } from '../helpers/cli.ts'
 import { fix, opinion } from '../helpers/lab.ts'
@@ -58,7 +60,9 @@ const FEW: Partial<Record<string, readonly Name[]>> = {
 }
 const PAIRS = CATALOGUE.filter(({ type }) => !STATEFUL.includes(type)).flatMap(({ type, writers, operatorOnly }) =>
   (Object.keys(PEOPLE) as Name[])
-    .filter((name) => FEW[type]?.includes(name) ?? PEOPLE[name].roles.some((role) => (writers as readonly string[]).includes(role)))
+    .filter(
+      (name) => FEW[type]?.includes(name) ?? PEOPLE[name].roles.some((role) => (writers as readonly string[]).includes(role))
+    )
     .filter((name) => !(operatorOnly || type === 'body.erased') || PEOPLE[name].org === 'gz-court')
     .map((name) => [type, name] as const)
 )
@@ -87,9 +91,7 @@ describe('the example of a type', () => {
   })
 
   it('there is somebody for every family', () => {
-    expect(new Set(PAIRS.map(([type]) => type.split('.')[0]))).toEqual(
-      new Set(CATALOGUE.map(({ type }) => type.split('.')[0]))
-    )
+    expect(new Set(PAIRS.map(([type]) => type.split('.')[0]))).toEqual(new Set(CATALOGUE.map(({ type }) => type.split('.')[0])))
   })
 })
 
@@ -102,6 +104,31 @@ describe('submit', () => {
     )
     expect(new Set(done.map(({ index }) => index)).size).toBe(4)
     for (const { receipt } of done) expect((await desk.run(['verify', receipt, '--policy', network.policyFile])).status).toBe(0)
+  })
+
+  it('a record that every log takes goes where it is told, or where what it speaks of is', async () => {
+    const statement = write('platform', exampleRecord(recordType('platform.statement')))
+    const [told] = await desk.json<Done[]>(['submit', statement, '--log', 'public', ...by('admin-court')])
+    expect(told!.log).toBe('public')
+    const entry = { type: 'recusal.disclosed', at: opinion().at, court: '粤01', entry: 'e', status: 'related' }
+    const { leaf } = await network.put(entry, 'personnel')
+    const refs = [{ rel: 'corrects', log: 'court.example/public', leaf }]
+    const correction = { type: 'record.corrected', at: opinion().at, refs, of: ['disclosure:粤01'] }
+    const [found] = await desk.json<Done[]>(['submit', write('correction', correction), ...by('personnel')])
+    expect(found!.log).toBe('public')
+    const wrong = ['submit', statement, '--log', 'none', ...by('admin-court')]
+    expect(await desk.json(wrong, 1)).toMatchObject({ error: { code: 'CLASS_NOT_HELD' } })
+  })
+
+  it('a law firm acknowledges a notice', async () => {
+    const { kid } = await desk.json<{ kid: string }>(['key', 'new', '--out', desk.path('firm.key.json')])
+    const admin = ['--key', network.keyFile('admin-court'), '--url', network.url, '--policy', network.policyFile]
+    await desk.json(['registry', 'add', desk.path('firm.key.json'), '--org', 'gz-court', '--role', 'firm', ...admin])
+    const file = write('received', exampleRecord(recordType('notice.received')))
+    const args = ['--key', desk.path('firm.key.json'), '--url', network.url, '--policy', network.policyFile]
+    const [done] = await desk.json<Done[]>(['submit', file, ...args, '-o', desk.path('out')])
+    expect(done).toMatchObject({ log: 'personnel', overall: 'verified' })
+    expect(parseReceipt(readFileSync(done!.receipt, 'utf8')).keyTrails.map((trail) => base64url(trail.kid))).toContain(kid)
   })
 
   it('writes no receipt over another', async () => {
