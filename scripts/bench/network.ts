@@ -1,7 +1,7 @@
 /** A network of one court node in a directory of its own, and its node as a process, started as people start it. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { MAIN } from './built.ts'
@@ -30,12 +30,16 @@ export interface Server {
 
 /** Resolves when the node says that it is ready. */
 export async function startServer(network: string): Promise<Server> {
+  // Its log goes where an operator's would: into a file.
+  const log = openSync(join(network, 'node.log'), 'a')
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', join(network, 'court.yaml')], {
-    stdio: ['ignore', 'pipe', 'inherit']
+    stdio: ['ignore', 'pipe', log]
   })
+  closeSync(log)
   const ended = once(child, 'exit')
-  const first = await Promise.race([once(child.stdout, 'data'), ended])
-  if (child.exitCode !== null) throw new Error(`the node ended with ${child.exitCode}`)
+  const first = await Promise.race([once(child.stdout!, 'data'), ended])
+  if (child.exitCode !== null)
+    throw new Error(`the node ended with ${child.exitCode}: ${readFileSync(join(network, 'node.log'), 'utf8').slice(-2_000)}`)
   const { url } = JSON.parse(String(first[0])) as { url: string }
   return {
     url,

@@ -21,12 +21,14 @@ export function encodeValue(value: unknown): Bytes {
 /** Throws `STORE_CORRUPT` naming `field` for what does not decode, or would not encode to the same bytes. */
 export function decodeValue<T>(bytes: Bytes, field: string): T {
   let value: T
+  let again: Bytes
   try {
     value = detach(decoder.decode(bytes)) as T
+    // Damage can nest deeper than the encoder follows.
+    again = encoder.encode(value)
   } catch (cause) {
     throw new LianzhengError('STORE_CORRUPT', { field, cause })
   }
-  const again = encoder.encode(value)
   if (again.length !== bytes.length || again.some((byte, i) => byte !== bytes[i]))
     throw new LianzhengError('STORE_CORRUPT', { field })
   return value
