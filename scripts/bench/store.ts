@@ -1,4 +1,5 @@
 /** A store that counts, in front of the real one: what start-up reads, what a record writes. */
+import type { Bytes } from '../../src/core/bytes.ts'
 import type { Store, Write } from '../../src/store/store.ts'
 import { built } from './built.ts'
 
@@ -60,6 +61,10 @@ export class CountingStore implements Store {
       this.read++
       yield entry
     }
+  }
+
+  purge(keys: readonly Bytes[]): Promise<void> {
+    return this.#store.purge(keys)
   }
 
   close(): Promise<void> {

@@ -358,6 +358,14 @@ export const CODES = {
     'Sign a new one (EdDSA, aud = node name, at most five minutes) with a registered key'
   ],
   ACCESS_DENIED: [403, 2, '无权查阅', 'not entitled to read this', ...ASK_ADMIN],
+  READ_NOT_RECORDED: [
+    500,
+    3,
+    '查阅无法留痕，予以拒绝',
+    'the read could not be recorded and is refused',
+    '请告知运维人员：节点须有内部类账本，且其留痕密钥已登记',
+    'Tell the operator: the node needs a log of class internal, with its key for this registered in it'
+  ],
   OVERLOADED: [503, 3, '节点繁忙', 'node is full', '请按 Retry-After 稍后再试', 'Try again after Retry-After'],
   DISK_FULL: [
     503,

@@ -1,4 +1,5 @@
 /** What the HTTP surface is given: the node's logs and a few facts. Everything is injected; nothing here opens or owns anything. */
+import type { Bytes } from '../core/bytes.ts'
 import { type Code, LianzhengError } from '../core/errors.ts'
 import type { LogKeys } from '../log/head.ts'
 import type { Ledger } from '../log/ledger.ts'
@@ -42,6 +43,12 @@ export interface Limits {
   heartbeatMs: number
 }
 
+/** Where restricted reads leave their record. */
+export interface Reads {
+  /** Resolves once it is durable. `reader`: a staff code. Throws `READ_NOT_RECORDED`, `OVERLOADED` or `STOPPING`. */
+  record(reader: string, what: { trail: string } | { leaf: Bytes }): Promise<void>
+}
+
 export interface NodeContext {
   name: string
   version: string
@@ -51,6 +58,7 @@ export interface NodeContext {
   logs: ReadonlyMap<string, LogContext>
   /** Where the node watches logs of others. */
   witness?: Witness | undefined
+  reads: Reads
   /** Milliseconds since 1970. */
   clock(): number
   limits: Limits

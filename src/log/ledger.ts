@@ -119,6 +119,13 @@ export class Ledger implements FoldReader, Registry {
     return this.#index(ctiKey(kid, cti))
   }
 
+  /** Indexes of up to `limit` statements signed with a key, in no order. */
+  async *indexesBy(kid: Bytes, limit: number): AsyncIterable<number> {
+    const first = ctiKey(kid, new Uint8Array(16))
+    const last = ctiKey(kid, new Uint8Array(17).fill(0xff))
+    for await (const [, value] of this.store.range({ gte: first, lt: last, limit })) yield fromU64(value)!
+  }
+
   seal(height: number): { index: number; time: number } | undefined {
     const bytes = this.store.get(sealKey(height))
     if (bytes === undefined || bytes.length !== 16) return undefined

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { type Bytes, fromHex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { keyInfo } from '../core/hash.ts'
+import { ed25519Signer, type Signer } from '../core/keys.ts'
 import { type LogKeys, logKeys } from '../log/head.ts'
 import { type CosignerKeys, cosignerKeys, type Role } from '../peer/cosigner.ts'
 import { type DisclosureCipher, disclosureCipher } from '../store/disclosures.ts'
@@ -35,6 +36,11 @@ export function deriveSecret(seed: Bytes, purpose: string, name: string, generat
 /** What alone opens a log's disclosures at rest. */
 export function disclosureCipherOf(seed: Bytes, origin: string): DisclosureCipher {
   return disclosureCipher(deriveSecret(seed, 'disclosures', origin))
+}
+
+/** Signs the node's own records of restricted reads: a `system` of the operator, registered in the log they go to. Purpose `reads`, name = node name. */
+export function readsSigner(seed: Bytes, nodeName: string): Signer {
+  return ed25519Signer(deriveSecret(seed, 'reads', nodeName))
 }
 
 /** All keys of one log. Generation 1: later generations come with `registry.node`. */

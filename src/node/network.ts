@@ -11,7 +11,7 @@ import type { LogKeys } from '../log/head.ts'
 import type { CosignerKeys } from '../peer/cosigner.ts'
 import { CATALOGUE_VERSION, catalogueDigest, publishedCatalogue } from '../records/catalogue.ts'
 import { draft } from '../records/draft.ts'
-import { keysOfCosigner, keysOfLog } from './keys.ts'
+import { keysOfCosigner, keysOfLog, readsSigner } from './keys.ts'
 import { useNative } from './native.ts'
 import { policyOfLog, policyOfNetwork } from './network-policy.ts'
 
@@ -106,6 +106,9 @@ interface Person {
   org: string
 }
 
+/** Classes of logs that take the records of restricted reads (records.md, `access.read`). */
+const READS: readonly string[] = ['internal', 'lead']
+
 const random = (length: number): Bytes => new Uint8Array(randomBytes(length))
 const orgOf = (institution: string): string => `gz-${institution}`
 
@@ -173,7 +176,8 @@ const lines = (texts: readonly string[]): string => `${texts.join('\n')}\n`
 
 /**
  * Genesis signed by the operator's administrator, then the demo users' registrations, each signed by the administrator of their institution. In the
- * court's logs every institution has its administrator and its users; the others keep theirs to themselves.
+ * court's logs every institution has its administrator and its users; the others keep theirs to themselves. In the log that takes the records of
+ * restricted reads, the node's own key for them comes last.
  */
 function writeGenesis(directory: string, log: NetworkLog, policy: string, people: ReadonlyMap<string, Person>): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -211,7 +215,7 @@ function writeGenesis(directory: string, log: NetworkLog, policy: string, people
       administrators: institutions.map((institution) => ({
         key: base64url(people.get(`admin-${institution}`)!.signer.publicKey),
         org: orgOf(institution),
-        roles: [...INSTITUTIONS[institution]]
+        roles: [...INSTITUTIONS[institution], ...(log.class === 'lead' ? ['system'] : [])]
       })),
       control: 1
     },
@@ -230,6 +234,10 @@ function writeGenesis(directory: string, log: NetworkLog, policy: string, people
     }
     write(`${String(i + 1).padStart(2, '0')}-${name}`, record, `admin-${institution}`)
   }
+  if (!READS.includes(log.class)) return
+  const key = base64url(readsSigner(operator.seed, operator.name).publicKey)
+  const record = { type: 'registry.key', at, key, org: orgOf(operator.node), roles: ['system'] }
+  write(`${String(users.length + 1).padStart(2, '0')}-node`, record, `admin-${operator.node}`)
 }
 
 function memberOf(node: NetworkNode, role: 'witness' | 'mirror') {

@@ -11,11 +11,12 @@ import { refuseUnreadable } from '../http/unreadable.ts'
 import type { NodeConfig } from './config.ts'
 import { type Cosigners, openCosigners } from './cosigners.ts'
 import { Disk } from './disk.ts'
-import { readSeed } from './keys.ts'
+import { readSeed, readsSigner } from './keys.ts'
 import { NodeLog } from './log.ts'
 import { createLogger, factsOf } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { useNative } from './native.ts'
+import { readsOf } from './reads.ts'
 import { VERSION } from './version.ts'
 
 /** An idle log's head is read back and signed again so often. */
@@ -95,6 +96,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       policy,
       logs,
       witness: cosigners?.witness,
+      reads: readsOf({ logs: logs.values(), signer: readsSigner(seed, config.name), clock }),
       clock,
       limits: config.limits,
       hindrance,

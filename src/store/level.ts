@@ -1,13 +1,22 @@
 /** LevelDB through `level`: embedded, crash-safe, one `fdatasync` for each durable write (classic-level `sync: true`). */
 import { Level } from 'level'
-import type { Bytes } from '../core/bytes.ts'
+import { type Bytes, concat } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import type { Range, Store, Write } from './store.ts'
 
-type Database = Level<Bytes, Bytes>
+interface Database extends Level<Bytes, Bytes> {
+  /** classic-level's own; `level` does not type it. */
+  compactRange(start: Bytes, end: Bytes): Promise<void>
+}
+
+/** Compactions of one purge: write out, merge, clear away. */
+const PASSES = 3
 
 class LevelStore implements Store {
   readonly #db: Database
+  /** Iterations that are under way: each pins the files it began with. */
+  readonly #reading = new Set<Promise<void>>()
+  #purging: Promise<void> = Promise.resolve()
 
   constructor(db: Database) {
     this.#db = db
@@ -37,12 +46,54 @@ class LevelStore implements Store {
   }
 
   async *range({ gte, lt, limit }: Range): AsyncIterable<[Bytes, Bytes]> {
+    await this.#purging
+    const done = this.#beginReading()
     try {
       for await (const entry of this.#db.iterator({ gte, lt, ...(limit === undefined ? {} : { limit }) }))
         yield [plain(entry[0]), plain(entry[1])]
     } catch (cause) {
       if (cause instanceof LianzhengError) throw cause
       throw new LianzhengError('STORE_CORRUPT', { cause })
+    } finally {
+      done()
+    }
+  }
+
+  #beginReading(): () => void {
+    let end = () => {}
+    const reading = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    this.#reading.add(reading)
+    return () => {
+      this.#reading.delete(reading)
+      end()
+    }
+  }
+
+  purge(keys: readonly Bytes[]): Promise<void> {
+    const done = this.#purging.then(() => this.#purge(keys))
+    this.#purging = done.catch(() => {})
+    return done
+  }
+
+  /**
+   * LevelDB drops an overwritten value when the file that has it is merged with the one that has its successor, and the log when the memory it
+   * stands for is written out. A compaction writes out that memory, old value and new into one file, and never rewrites the deepest file alone:
+   * so marks beside the key, deletions of nothing, make it merge once more. The last pass deletes files that a `get` may have held on to.
+   */
+  async #purge(keys: readonly Bytes[]): Promise<void> {
+    await Promise.all(this.#reading)
+    try {
+      for (const key of keys) {
+        const [below, above] = [key.subarray(0, -1), concat(key, Uint8Array.of(0))]
+        for (let pass = 0; pass < PASSES; pass++) {
+          await this.#db.batch().del(below).del(above).write({ sync: true })
+          await this.#db.compactRange(below, above)
+        }
+      }
+    } catch (cause) {
+      throw new LianzhengError('STORE_FAILED', { cause })
     }
   }
 
@@ -63,7 +114,7 @@ function isFull(cause: unknown): boolean {
 
 /** Throws `DATA_DIR_IN_USE`, `DISK_FULL` or `STORE_UNREADABLE`. `mustExist` for readers, which never create one. */
 export async function openLevel(directory: string, { mustExist = false } = {}): Promise<Store> {
-  const db: Database = new Level(directory, { keyEncoding: 'view', valueEncoding: 'view', createIfMissing: !mustExist })
+  const db = new Level(directory, { keyEncoding: 'view', valueEncoding: 'view', createIfMissing: !mustExist }) as Database
   try {
     await db.open()
   } catch (error) {

@@ -30,6 +30,8 @@ export class MemoryStore implements Store {
     for (const entry of found) yield entry
   }
 
+  async purge(_keys: readonly Bytes[]): Promise<void> {}
+
   async close(): Promise<void> {
     this.#closed = true
   }

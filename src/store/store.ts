@@ -8,6 +8,8 @@
  *   - `write` has taken its own copy of all it was given when it returns its promise.
  *   - After a write has failed the state on disk is unknown: the caller stops and opens again. `DISK_FULL` says that there was no space,
  *     `STORE_FAILED` anything else. Until then `get` and `range` go on as if the write had not been tried.
+ *   - When `purge` resolves, what its keys held before it was called, and hold no more, is in no file of the store. It waits for iterations that
+ *     began before it.
  *   - `get` is synchronous: proofs follow chains of reads (measured: 28 times as fast as asynchronous reads from cache).
  *   - One process at a time: opening a store that is open elsewhere throws `DATA_DIR_IN_USE`.
  *   - What `get` and `range` return is the caller's own copy or is never written to by either side.
@@ -27,6 +29,7 @@ export interface Store {
   write(writes: readonly Write[], options: { durable: boolean }): Promise<void>
   /** In key order. Sees the store as it was when iteration began. */
   range(range: Range): AsyncIterable<[key: Bytes, value: Bytes]>
+  purge(keys: readonly Bytes[]): Promise<void>
   close(): Promise<void>
 }
 

@@ -87,5 +87,7 @@ export class LossyStore implements Store {
     if (fate?.how === 'fails') throw new LianzhengError('STORE_FAILED')
   }
 
+  async purge(): Promise<void> {}
+
   async close(): Promise<void> {}
 }

@@ -38,6 +38,10 @@ export class WatchedStore implements Store {
     return this.#inner.range(range)
   }
 
+  purge(keys: readonly Bytes[]): Promise<void> {
+    return this.#inner.purge(keys)
+  }
+
   close(): Promise<void> {
     return this.#inner.close()
   }

@@ -5,12 +5,12 @@ import { decodeDisclosure } from '../../core/disclosure.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { HASH_SIZE } from '../../core/hash.ts'
 import type { Statement } from '../../core/statement.ts'
-import { recordType } from '../../records/catalogue.ts'
-import { mayKnowLog, mayReadRecord } from '../../records/visibility.ts'
+import { isOwn, mayKnowLog } from '../../records/visibility.ts'
 import { checkNfc, type ExaminedRecord, examine, matchDisclosures } from '../../verify/admit.ts'
 import { formatReceipt } from '../../verify/files.ts'
 import { showRecord } from '../../verify/shown.ts'
 import { findLog, type LogContext, type NodeContext } from '../context.ts'
+import { factsOf, mayHaveRecord, recordRead } from '../entitled.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { problemOf } from '../middleware/errors.ts'
 import { on } from '../operation.ts'
@@ -48,8 +48,8 @@ export function recordRoutes(node: NodeContext): Router {
       .send(`[${answers.join(',')}]`)
   })
 
-  on(router, node, operations.readRecord, (request, response) => {
-    const { log, index, statement, mayDisclose } = find(node, request)
+  on(router, node, operations.readRecord, async (request, response) => {
+    const { log, index, statement, mayDisclose } = await find(node, request)
     if (statement.kind === 'seal') {
       response.json({ index, leaf: base64url(statement.leaf), seal: true, statement: base64url(statement.bytes) })
       return
@@ -60,8 +60,8 @@ export function recordRoutes(node: NodeContext): Router {
     response.json({ ...shown, log: log.name, enteredAt: log.reader.enteredAt(index), statement: base64url(statement.bytes) })
   })
 
-  on(router, node, operations.readReceipt, (request, response) => {
-    const { log, index, mayDisclose } = find(node, request)
+  on(router, node, operations.readReceipt, async (request, response) => {
+    const { log, index, mayDisclose } = await find(node, request)
     const receipt = log.reader.receipt(index, (_, disclosures) => (mayDisclose ? disclosures : []))
     response.type('application/json').send(formatReceipt(receipt))
   })
@@ -121,10 +121,10 @@ interface Found {
 }
 
 /**
- * An entry by index or by leaf hash, if the caller may see it. Whoever may not know what the log has is refused in the same words whether the entry
- * is there or not.
+ * An entry by index or by leaf hash, if the caller may see it; a restricted read is then on record. Whoever may not know what the log has is refused in
+ * the same words whether the entry is there or not.
  */
-function find(node: NodeContext, request: Request<Record<string, string>>): Found {
+async function find(node: NodeContext, request: Request<Record<string, string>>): Promise<Found> {
   const { log: name, id } = request.params as { log: string; id: string }
   const log = findLog(node, name)
   const leaf = /^(?:0|[1-9][0-9]{0,15})$/.test(id) ? undefined : fromBase64url(id, HASH_SIZE)
@@ -138,13 +138,15 @@ function find(node: NodeContext, request: Request<Record<string, string>>): Foun
     if (error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN' && !mayKnowLog(caller, log.classes)) throw deny(request)
     throw error
   }
-  const mayDisclose = statement.kind === 'record' && mayReadRecord(caller, facts(statement))
-  const isOpen = statement.kind === 'seal' || log.classes.every((name) => name === 'public')
+  const isOpen = log.classes.every((name) => name === 'public')
+  if (statement.kind === 'seal') {
+    if (!isOpen && !mayKnowLog(caller, log.classes)) throw deny(request)
+    return { log, index, statement, mayDisclose: false }
+  }
+  const facts = factsOf(statement)
+  const mayDisclose = await mayHaveRecord(log, caller, facts)
   if (!isOpen && !mayDisclose) throw deny(request)
+  const isRestricted = !isOpen || (facts.type.class !== 'public' && mayDisclose && statement.body.has('sealed'))
+  if (isRestricted && !isOwn(caller, facts)) await recordRead(node, request, log, { leaf: statement.leaf })
   return { log, index, statement, mayDisclose }
-}
-
-function facts(statement: Statement): Parameters<typeof mayReadRecord>[1] {
-  const type = recordType(statement.body.get('type') as string, statement.body.get('v') as number)
-  return { type, trails: statement.trails, kid: base64url(statement.kid) }
 }

@@ -5,6 +5,7 @@ import { HASH_SIZE } from '../../core/hash.ts'
 import { encodeBundle, parseTilePath, tileWidth } from '../../core/tile.ts'
 import { mayReadLog } from '../../records/visibility.ts'
 import type { LogContext, NodeContext } from '../context.ts'
+import { recordRead } from '../entitled.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { on } from '../operation.ts'
 import { readCheckpoint, readTile } from '../operations.ts'
@@ -35,7 +36,7 @@ export function tlogRoutes(node: NodeContext, log: LogContext): Router {
     router,
     node,
     readTile,
-    (request, response) => {
+    async (request, response) => {
       const tile = parseTilePath(request.path.slice(1))
       if (tile === undefined)
         throw new LianzhengError('NOT_FOUND', { expected: 'tile/<L>/<N>[.p/<W>] or tile/entries/<N>[.p/<W>]' })
@@ -43,7 +44,10 @@ export function tlogRoutes(node: NodeContext, log: LogContext): Router {
       const { size } = log.reader.published()
       if (tileWidth(size, level, tile.index) < tile.width)
         throw new LianzhengError('NOT_FOUND', { expected: 'a tile of the published tree' })
-      if (tile.kind === 'entries' && !mayReadLog(callerOf(request, log), log.classes)) throw deny(request)
+      if (tile.kind === 'entries' && !isPublic) {
+        if (!mayReadLog(callerOf(request, log), log.classes)) throw deny(request)
+        await recordRead(node, request, log, { trail: `ledger:${log.keys.origin}` })
+      }
       const bytes =
         tile.kind === 'hash'
           ? log.ledger.tile(tile.level, tile.index)?.subarray(0, tile.width * HASH_SIZE)

@@ -2,10 +2,12 @@
 import { Router } from 'express'
 import { base64url, fromBase64url } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
-import { holdsTrail, isTrailName } from '../../records/ids.ts'
-import { mayReadTrail } from '../../records/visibility.ts'
+import type { MaySee } from '../../log/reader.ts'
+import { holdsTrail, isTrailName, kindOf } from '../../records/ids.ts'
+import { type Caller, mayReadRecord, mayReadTrail } from '../../records/visibility.ts'
 import { formatCertificate } from '../../verify/files.ts'
 import { findLog, type NodeContext } from '../context.ts'
+import { factsOf, mayHaveRecord, mayHaveTrail, recordRead } from '../entitled.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { on } from '../operation.ts'
 import * as operations from '../operations.ts'
@@ -18,22 +20,22 @@ const MAX_LOOKED_UP = 100
 export function trailRoutes(node: NodeContext): Router {
   const router = Router()
 
-  on(router, node, operations.readTrail, (request, response, page) => {
+  on(router, node, operations.readTrail, async (request, response, page) => {
     const { name } = request.params as { name: string }
     if (!isTrailName(name)) throw new LianzhengError('TRAIL_NAME_INVALID', { expected: 'kind:id' })
     const logs = [...node.logs.values()].filter(({ keys, classes }) => holdsTrail(name, keys.origin, classes))
     if (logs.length === 0) throw new LianzhengError('CLASS_NOT_HELD', { field: 'name' })
-    const readable = logs.filter((log) => mayReadTrail(callerOf(request, log), name))
-    if (readable.length < logs.length) throw deny(request)
+    for (const log of logs) if (!(await mayHaveTrail(log, callerOf(request, log), name))) throw deny(request)
+    if (!mayReadTrail(undefined, name)) await recordRead(node, request, logs[0]!, { trail: name })
     const from = page.from ?? 0
-    const longest = Math.max(...readable.map(({ reader }) => reader.trailCount(name)))
+    const longest = Math.max(...logs.map(({ reader }) => reader.trailCount(name)))
     if (from > longest) throw new LianzhengError('QUERY_INVALID', { field: 'from', expected: `at most ${longest}` })
     const options = { from, limit: Math.min(page.limit ?? MAX_MEMBERS, MAX_MEMBERS) }
-    const parts = readable.map(({ reader }) => reader.trailPart(name, (_, disclosures) => disclosures, options))
+    const parts = logs.map((log) => log.reader.trailPart(name, shownOn(name, callerOf(request, log)), options))
     response.type('application/json').send(formatCertificate({ trail: name, parts }))
   })
 
-  on(router, node, operations.lookUpEvidence, (request, response) => {
+  on(router, node, operations.lookUpEvidence, async (request, response) => {
     const { digest } = request.params as { digest: string }
     if (!/^[0-9a-f]{64}$/.test(digest))
       throw new LianzhengError('HEX_INVALID', { field: 'digest', expected: '64 lower-case hex digits' })
@@ -45,7 +47,12 @@ export function trailRoutes(node: NodeContext): Router {
       })
     )
     const times = found.map(({ log, index }) => log.reader.enteredAt(index)).filter((time) => time !== undefined)
-    const rights = found.filter(({ log, trail }) => mayReadTrail(callerOf(request, log), trail))
+    const rights: typeof found = []
+    for (const one of found) {
+      const facts = factsOf(one.log.reader.statement(one.index))
+      if (await mayHaveRecord(one.log, callerOf(request, one.log), facts)) rights.push(one)
+    }
+    if (rights.length > 0) await recordRead(node, request, rights[0]!.log, { trail: rights[0]!.trail })
     response.json({
       digest,
       fixed: found.length > 0,
@@ -75,4 +82,10 @@ export function trailRoutes(node: NodeContext): Router {
     response.json({ from, to, proof: reader.consistency(from, to).map(base64url) })
   })
   return router
+}
+
+/** A trail shows its audience everything; a holder of a file is shown the statements, and what is sealed only in records open to them anyway. */
+function shownOn(name: string, caller: Caller | undefined): MaySee {
+  if (kindOf(name) !== 'file') return (_, disclosures) => disclosures
+  return (statement, disclosures) => (mayReadRecord(caller, factsOf(statement)) ? disclosures : [])
 }
