@@ -303,7 +303,7 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
   SIGNATURE_INVALID: () => post(withKidOf('clerk', 'judge')),
   SEAL_NOT_ACCEPTED: async () => {
     const { size } = (await network.ask('/api/v1/logs')).json<{ size: number }[]>()[0]!
-    const seal = await network.ask(`/api/v1/logs/evidence/records/${size - 1}`)
+    const seal = await network.ask(`/api/v1/logs/evidence/records/${size - 1}`, { as: 'clerk' })
     return post(fromBase64url(seal.json<{ statement: string }>().statement))
   },
   GENESIS_MISPLACED: () => {
@@ -348,6 +348,16 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
   AUTH_REQUIRED: () => get('/api/v1/whoami'),
   AUTH_INVALID: async () => http(await network.ask('/api/v1/logs', { authorization: 'Bearer x' })),
   ACCESS_DENIED: () => get('/api/v1/trails/power:粤01-R0001', 'lawyer'),
+  READ_NOT_RECORDED: async () => {
+    const made = await TestNetwork.make()
+    try {
+      made.rewriteConfig((text) => text.replace(/ +- \{ name: supervision, .*\n/, ''))
+      await made.start()
+      return http(await made.ask(`/api/v1/trails/file:sha256-${'ab'.repeat(32)}`, { as: 'clerk' }))
+    } finally {
+      await made.close()
+    }
+  },
   OVERLOADED: async () => {
     const made = await TestNetwork.open({
       config: { limits: { bodyBytes: 200_000, waiting: 8 }, batch: { intervalMs: 200, maxRecords: 1_000 } }

@@ -9,7 +9,7 @@ export function filesWith(directory: string, bytes: Uint8Array): string[] {
       return readdirSync(directory, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name))
-        .filter((file) => readFileSync(file).includes(bytes))
+        .filter((file) => readFileSync(file).includes(Buffer.from(bytes)))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }

@@ -205,10 +205,10 @@ describe('reading back', () => {
 
   it('a seal, which has no receipt', async () => {
     const { index } = await network.put(fix('sealed'), 'clerk')
-    const seal = await network.ask(`/api/v1/logs/evidence/records/${index + 1}`)
+    const seal = await network.ask(`/api/v1/logs/evidence/records/${index + 1}`, { as: 'clerk' })
     expect(seal.json()).toMatchObject({ index: index + 1, seal: true })
     expect(decodeStatement(fromBase64url(seal.json<{ statement: string }>().statement)).kind).toBe('seal')
-    const receipt = await network.ask(`/api/v1/logs/evidence/records/${index + 1}/receipt`)
+    const receipt = await network.ask(`/api/v1/logs/evidence/records/${index + 1}/receipt`, { as: 'clerk' })
     expect([receipt.status, receipt.json().code]).toEqual([404, 'ENTRY_UNKNOWN'])
   })
 
