@@ -32,7 +32,7 @@ export function factsOf(statement: Statement): RecordFacts {
 
 /**
  * Leaves a record of a restricted read, durable before anything is answered; where it cannot, the read is refused. Whoever has no staff code reads only
- * what is their own, and leaves none. Throws `READ_NOT_RECORDED`, `OVERLOADED` or `STOPPING`.
+ * what is their own, and leaves none. Throws `READ_NOT_RECORDED`, or what passes: `OVERLOADED`, `STOPPING`, `DISK_FULL`.
  */
 export async function recordRead(
   node: NodeContext,
@@ -41,5 +41,7 @@ export async function recordRead(
   what: { trail: string } | { leaf: Bytes }
 ): Promise<void> {
   const reader = callerOf(request, log)?.staff
-  if (reader !== undefined) await node.reads.record(reader, what)
+  if (reader === undefined) return
+  await node.reads.record(reader, what)
+  await node.readable() // Its log may have been opened again meanwhile.
 }

@@ -96,7 +96,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       policy,
       logs,
       witness: cosigners?.witness,
-      reads: readsOf({ logs: logs.values(), signer: readsSigner(seed, config.name), clock }),
+      reads: readsOf({ logs: logs.values(), signer: readsSigner(seed, config.name), clock, hindrance }),
       clock,
       limits: config.limits,
       hindrance,

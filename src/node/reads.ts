@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Bytes } from '../core/bytes.ts'
 import { base64url } from '../core/bytes.ts'
-import { LianzhengError } from '../core/errors.ts'
+import { type Code, LianzhengError } from '../core/errors.ts'
 import type { Signer } from '../core/keys.ts'
 import type { LogContext, Reads } from '../http/context.ts'
 import { draft } from '../records/draft.ts'
@@ -13,7 +13,7 @@ import { type ExaminedRecord, examine } from '../verify/admit.ts'
 import { localTime } from './network.ts'
 
 /** Refusals that pass: whoever asks again later may have better luck. */
-const PASSING: readonly string[] = ['OVERLOADED', 'STOPPING']
+const PASSING: readonly string[] = ['OVERLOADED', 'STOPPING', 'DISK_FULL']
 
 export interface ReadsOptions {
   logs: Iterable<LogContext>
@@ -21,9 +21,11 @@ export interface ReadsOptions {
   signer: Signer
   /** Milliseconds since 1970. */
   clock(): number
+  /** Why the node takes no records now, if it does not. */
+  hindrance(): Code | undefined
 }
 
-export function readsOf({ logs, signer, clock }: ReadsOptions): Reads {
+export function readsOf({ logs, signer, clock, hindrance }: ReadsOptions): Reads {
   const all = [...logs]
   const log = ['lead', 'internal'].map((name) => all.find(({ classes }) => classes.includes(name))).find((one) => one)
   return {
@@ -31,6 +33,8 @@ export function readsOf({ logs, signer, clock }: ReadsOptions): Reads {
       const org = log?.ledger.meta?.operator
       if (log === undefined || org === undefined)
         throw new LianzhengError('READ_NOT_RECORDED', { expected: 'a log of class internal or lead on this node' })
+      const hindered = hindrance()
+      if (hindered !== undefined) throw new LianzhengError(hindered)
       const now = clock()
       const spoken = 'leaf' in what ? { leaf: base64url(what.leaf) } : what
       const record = { type: 'access.read', at: localTime(new Date(now)), ...spoken, reader }
