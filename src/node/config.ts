@@ -171,6 +171,7 @@ export function readConfig(file: string): NodeConfig {
       expected,
       ...(cause === undefined ? {} : { cause })
     })
+  if (result.data.logs.length === 0 && result.data.watch.length === 0) throw wrong(['logs'], 'a log, or one to watch')
   checkPeers(result.data, wrong)
   const keysAt = (path: readonly (string | number)[], given: string | string[], types: readonly number[]) => {
     const texts = typeof given === 'string' ? readLines(from(given)) : given

@@ -16,6 +16,7 @@ interface Described {
   answers: Map<number, Map<string, ValidateFunction | undefined>>
 }
 
+let events: { [event: string]: ValidateFunction } | undefined
 let described: Promise<Described[]> | undefined
 /** Answers that were held against the description, by operation and status. */
 export const checked = new Map<string, number>()
@@ -47,7 +48,14 @@ export async function checkAnswer(url: string, method: string, target: string, a
   if (!check(JSON.parse(new TextDecoder().decode(answer.bytes)))) throw refuse(JSON.stringify(check.errors!.slice(0, 4)))
 }
 
-export function read(document: Document): Described[] {
+/** Holds the data of a server-sent event against its schema. */
+export function checkEvent(event: string, data: unknown): void {
+  const check = events?.[event]
+  if (check === undefined) throw new Error(`an event that is not described: ${event}`)
+  if (!check(data)) throw new Error(`${event} ${JSON.stringify(data)}: ${JSON.stringify(check.errors)}`)
+}
+
+function read(document: Document): Described[] {
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: false })
   ajv.addSchema(document, 'api')
   const compiled = new Map<string, ValidateFunction>()
@@ -59,6 +67,7 @@ export function read(document: Document): Described[] {
     }
     return check
   }
+  events = { seal: at('/components/schemas/SealEvent'), record: at('/components/schemas/RecordEvent') }
   const escaped = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): Described => {
