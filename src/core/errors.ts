@@ -341,6 +341,17 @@ export const CODES = {
   PROOF_INVALID: [400, 1, '证明格式不正确', 'proof not well-formed', ...RE_FETCH],
   RECEIPT_INVALID: [400, 1, '回执文件格式不正确', 'receipt file not well-formed', ...RE_FETCH],
   CERTIFICATE_INVALID: [400, 1, '轨迹证书格式不正确', 'trail certificate not well-formed', ...RE_FETCH],
+  PROMISE_INVALID: [400, 1, '承诺或拒收凭证格式不正确', 'promise or refusal not well-formed', ...RE_FETCH],
+  CONTRADICTION_INVALID: [400, 1, '矛盾文件格式不正确', 'contradiction file not well-formed', ...RE_FETCH],
+  SCITT_INVALID: [400, 1, 'SCITT 回执格式不正确', 'SCITT receipt not well-formed', ...RE_FETCH],
+  FORMAT_VERSION_UNKNOWN: [
+    400,
+    2,
+    '文件格式的版本未知，暂时无法核验',
+    'the file is of a format version unknown here and could not be checked',
+    '请升级软件',
+    'Upgrade the software'
+  ],
   // HTTP
   BODY_TOO_LARGE: [413, 2, '请求过大', 'request body too large', '请分批提交', 'Send it in smaller batches'],
   BODY_INVALID: [400, 2, '请求内容不正确', 'request body not valid', '请对照接口文档', 'Compare with the API description'],
@@ -538,6 +549,8 @@ export interface ErrorDetail {
   expected?: string
   /** Index in an array of inputs, line of a file, or index of a log entry. */
   at?: string | number
+  /** The log's signed refusal (formats.md §12), base64url, where it gave one. */
+  refusal?: string
   cause?: unknown
 }
 
@@ -549,6 +562,7 @@ export interface Problem {
   offset?: number
   expected?: string
   at?: string | number
+  refusal?: string
 }
 
 function where(detail: ErrorDetail, lang: 'zh' | 'en'): string {

@@ -18,7 +18,7 @@ export const RECORD_CONTENT = 'application/vnd.lianzheng.record+cbor'
 export const SEAL_CONTENT = 'application/vnd.lianzheng.seal+cbor'
 
 /** COSE algorithm ids: EdDSA is written, fully-specified Ed25519 (RFC 9864) is accepted on input. */
-const EDDSA = -8
+export const EDDSA = -8
 const ED25519 = -19
 
 const MAX_TRAILS = 64
@@ -37,18 +37,22 @@ export interface Claims {
   cti: Bytes
 }
 
-export interface Statement extends Claims {
+/** What statements, promises and refusals have in common. */
+export interface Signed extends Claims {
   bytes: Bytes
-  kind: 'record' | 'seal'
   kid: Bytes
-  /** Empty in seals. */
-  trails: readonly string[]
   payload: Bytes
   body: CborMap
   signature: Bytes
+  protectedBytes: Bytes
+}
+
+export interface Statement extends Signed {
+  kind: 'record' | 'seal'
+  /** Empty in seals. */
+  trails: readonly string[]
   /** Leaf hash. */
   leaf: Bytes
-  protectedBytes: Bytes
 }
 
 function refuse(
@@ -103,6 +107,12 @@ function decodeClaims(value: CborValue | undefined): Claims {
 
 /** Decodes a record or a seal; throws STATEMENT_*, CBOR_*, ALGORITHM_UNSUPPORTED, TRAIL_NAME_INVALID or RECORD_FORM. No signature is checked. */
 export function decodeStatement(bytes: Bytes): Statement {
+  const { content, trails, ...signed } = decodeSigned(bytes, [RECORD_CONTENT, SEAL_CONTENT])
+  return { ...signed, kind: content === SEAL_CONTENT ? 'seal' : 'record', trails, leaf: leafHash(bytes) }
+}
+
+/** One of some content types; `trails` stands in records alone. Throws as `decodeStatement` does. */
+export function decodeSigned(bytes: Bytes, contents: readonly string[]): Signed & { content: string; trails: readonly string[] } {
   if (bytes.length > MAX_STATEMENT)
     throw new LianzhengError('STATEMENT_TOO_LARGE', { expected: `at most ${MAX_STATEMENT} bytes` })
   const cose = decodeSign1(bytes)
@@ -112,10 +122,8 @@ export function decodeStatement(bytes: Bytes): Statement {
 
   const header = cose.protectedHeader
   const content = header.get(3)
-  if (content !== RECORD_CONTENT && content !== SEAL_CONTENT)
-    throw refuse('STATEMENT_HEADER', '3', `${RECORD_CONTENT} or ${SEAL_CONTENT}`)
-  const kind = content === SEAL_CONTENT ? 'seal' : 'record'
-  const labels = kind === 'seal' ? [1, 3, 4, 15] : [1, 3, 4, 15, 'trails']
+  if (typeof content !== 'string' || !contents.includes(content)) throw refuse('STATEMENT_HEADER', '3', contents.join(' or '))
+  const labels = content === RECORD_CONTENT ? [1, 3, 4, 15, 'trails'] : [1, 3, 4, 15]
   if (!exactly(header, labels)) throw refuse('STATEMENT_HEADER', 'protected', `exactly the labels ${labels.join(', ')}`)
   const algorithm = header.get(1)
   if (algorithm !== EDDSA && algorithm !== ED25519)
@@ -123,7 +131,7 @@ export function decodeStatement(bytes: Bytes): Statement {
   const kid = header.get(4)
   if (!(kid instanceof Uint8Array) || kid.length !== 32) throw refuse('STATEMENT_HEADER', '4', 'a key id of 32 bytes')
   const claims = decodeClaims(header.get(15))
-  const trails = kind === 'seal' ? [] : decodeTrails(header.get('trails')!, claims.sub)
+  const trails = content === RECORD_CONTENT ? decodeTrails(header.get('trails')!, claims.sub) : []
 
   const body = within(bytes, cose.payload)
   if (!(body instanceof Map)) throw new LianzhengError('RECORD_FORM', { field: 'payload', expected: 'a map with text keys' })
@@ -137,13 +145,12 @@ export function decodeStatement(bytes: Bytes): Statement {
     iat: claims.iat,
     cti: claims.cti,
     bytes,
-    kind,
+    content,
     kid,
     trails,
     body,
     payload: cose.payload,
     signature: cose.signature,
-    leaf: leafHash(bytes),
     protectedBytes: cose.protectedBytes
   }
 }
@@ -155,12 +162,12 @@ function within(bytes: Bytes, payload: Bytes): CborValue {
 }
 
 /** The bytes a statement's signature is over. */
-export function signedBytes(statement: Pick<Statement, 'protectedBytes' | 'payload'>): Bytes {
+export function signedBytes(statement: Pick<Signed, 'protectedBytes' | 'payload'>): Bytes {
   return toBeSigned(statement.protectedBytes, statement.payload)
 }
 
 /** Does the signature verify under this key, and is this the key named? Never throws. */
-export function verifyStatement(statement: Statement, publicKey: Bytes): boolean {
+export function verifyStatement(statement: Signed, publicKey: Bytes): boolean {
   return equalBytes(statement.kid, keyId(publicKey)) && verifyEd25519(publicKey, signedBytes(statement), statement.signature)
 }
 
