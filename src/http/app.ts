@@ -12,6 +12,7 @@ import { eventRoutes } from './routes/events.ts'
 import { nodeRoutes } from './routes/node.ts'
 import { healthRoutes, operatorRoutes } from './routes/operator.ts'
 import { recordRoutes } from './routes/records.ts'
+import { scrapiRoutes } from './routes/scrapi.ts'
 import { tlogRoutes } from './routes/tlog.ts'
 import { trailRoutes } from './routes/trails.ts'
 import { witnessRoutes } from './routes/witness.ts'
@@ -32,7 +33,7 @@ export function createApp(node: NodeContext): RequestListener {
   // Whoever sends a checkpoint is known by the log's signature on it (C2SP tlog-witness).
   if (node.witness !== undefined) app.use('/witness', witnessRoutes(node.witness, witness, '/witness'))
   app.use(authenticate(node))
-  for (const [name, log] of node.logs) app.use(`/logs/${name}`, tlogRoutes(node, log))
+  for (const [name, log] of node.logs) app.use(`/logs/${name}`, tlogRoutes(node, log), scrapiRoutes(node, log))
   app.use('/api/v1', (_request, response, next) => {
     response.set('Cache-Control', 'no-store')
     next()

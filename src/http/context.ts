@@ -1,6 +1,7 @@
 /** What the HTTP surface is given: the node's logs and a few facts. Everything is injected; nothing here opens or owns anything. */
 import type { Bytes } from '../core/bytes.ts'
 import { type Code, LianzhengError } from '../core/errors.ts'
+import type { Finality } from '../log/finality.ts'
 import type { LogKeys } from '../log/head.ts'
 import type { Ledger } from '../log/ledger.ts'
 import type { Reader } from '../log/reader.ts'
@@ -15,6 +16,7 @@ export interface LogContext {
   readonly ledger: Ledger
   readonly sequencer: Sequencer
   readonly reader: Reader
+  readonly finality: Finality
 }
 
 /** One request as the operator's log and the metrics see it. */

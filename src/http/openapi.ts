@@ -90,6 +90,12 @@ function refusal(status: number): Json {
   }
 }
 
+/** The same as CBOR, beside what is refused before the operation is reached. */
+function conciseRefusal(status: number): Json {
+  const { content, ...rest } = refusal(status)
+  return { ...rest, content: { ...(content as Json), [MEDIA.concise]: { schema: { type: 'string' } } } }
+}
+
 function parametersOf({ parameters = {}, query }: Operation, schemas: Schemas): Json[] {
   const inPath = Object.entries(parameters).map(([name, { zh, en, pattern, example, rest }]) => ({
     name,
@@ -109,7 +115,7 @@ function parametersOf({ parameters = {}, query }: Operation, schemas: Schemas): 
 }
 
 function operationOf(operation: Operation, schemas: Schemas): Json {
-  const { id, tag, zh, en, access, more, body, answers, refusals = [] } = operation
+  const { id, tag, zh, en, access, more, body, answers, refusals = [], concise } = operation
   const statuses = [...new Set([...ALWAYS, ...refusals])].filter((status) => answers[status] === undefined).sort((a, b) => a - b)
   return {
     operationId: id,
@@ -139,7 +145,10 @@ function operationOf(operation: Operation, schemas: Schemas): Json {
           }
         }
       ]),
-      ...statuses.map((status) => [String(status), { $ref: `#/components/responses/${status}` }])
+      ...statuses.map((status) => [
+        String(status),
+        concise ? conciseRefusal(status) : { $ref: `#/components/responses/${status}` }
+      ])
     ])
   }
 }

@@ -20,7 +20,11 @@ export const MEDIA = {
   bytes: 'application/octet-stream',
   /** C2SP tlog-witness: the size that the witness knows. */
   size: 'text/x.tlog.size',
-  events: 'text/event-stream'
+  events: 'text/event-stream',
+  cose: 'application/cose',
+  cbor: 'application/cbor',
+  /** RFC 9290. */
+  concise: 'application/concise-problem-details+cbor'
 } as const
 
 export interface Answer extends Words {
@@ -52,6 +56,8 @@ export interface Operation<Query = unknown> extends Words {
   answers: Readonly<Record<number, Answer>>
   /** HTTP statuses of its refusals, beyond those that any request may meet. */
   refusals?: readonly number[]
+  /** Refusals of its own come as concise problem details (SCRAPI). */
+  concise?: true
 }
 
 export const TAGS = {
@@ -59,6 +65,7 @@ export const TAGS = {
   trails: { zh: '轨迹与证明', en: 'Trails and proofs' },
   verification: { zh: '核验', en: 'Verification' },
   log: { zh: '账本（C2SP tlog-tiles）', en: 'The log (C2SP tlog-tiles)' },
+  scitt: { zh: 'SCITT（SCRAPI、RFC 9942）', en: 'SCITT (SCRAPI, RFC 9942)' },
   witness: { zh: '见证（C2SP tlog-witness）', en: 'The witness (C2SP tlog-witness)' },
   node: { zh: '节点', en: 'The node' },
   operation: { zh: '运维', en: 'For operators' }

@@ -55,7 +55,13 @@ export const submitRecords = declare({
       zh: '已经存在；或一批的逐条结果',
       en: 'there already; or a result for each of an array'
     },
-    201: { media: MEDIA.json, schema: schema.placed, zh: '新记录，已落盘', en: 'new, and on disk' }
+    201: { media: MEDIA.json, schema: schema.placed, zh: '新记录，已落盘', en: 'new, and on disk' },
+    202: {
+      media: MEDIA.json,
+      schema: schema.promised,
+      zh: '已落盘，尚未达到法定数：账本签署的承诺',
+      en: 'on disk, the quorum not reached yet: a promise signed by the log'
+    }
   },
   refusals: [403, 409, 413]
 })
@@ -216,6 +222,70 @@ export const readTile = declare({
   },
   answers: { 200: { media: MEDIA.bytes, zh: '瓦片的字节', en: 'the bytes of the tile' } },
   refusals: [403]
+})
+
+// SCITT
+
+export const registerStatement = declare({
+  id: 'registerStatement',
+  method: 'post',
+  path: '/logs/{log}/entries',
+  tag: 'scitt',
+  zh: '登记一份已签名的陈述（SCRAPI）',
+  en: 'Register a signed statement (SCRAPI)',
+  parameters: { log },
+  body: { schema: z.string(), media: MEDIA.cose, limit: { zh: '65,535 字节', en: '65,535 bytes' } },
+  answers: {
+    200: { media: MEDIA.cose, zh: '已经登记：COSE 回执（RFC 9942）', en: 'registered before: the COSE receipt (RFC 9942)' },
+    201: { media: MEDIA.cose, zh: '新登记：COSE 回执', en: 'new: the COSE receipt' }
+  },
+  refusals: [403, 409, 413],
+  concise: true
+})
+
+export const readScittReceipt = declare({
+  id: 'readScittReceipt',
+  method: 'get',
+  path: '/logs/{log}/entries/{id}',
+  tag: 'scitt',
+  zh: '取 COSE 回执（RFC 9942）',
+  en: 'COSE receipt of an entry (RFC 9942)',
+  access: ENTITLED,
+  parameters: { log, id: entryId },
+  answers: { 200: { media: MEDIA.cose, zh: 'COSE 回执', en: 'the COSE receipt' } },
+  refusals: [403],
+  concise: true
+})
+
+export const readScittKeys = declare({
+  id: 'readScittKeys',
+  method: 'get',
+  path: '/logs/{log}/.well-known/scitt-keys',
+  tag: 'scitt',
+  zh: '回执密钥（COSE 密钥集）',
+  en: 'Receipt keys (a COSE key set)',
+  parameters: { log },
+  answers: { 200: { media: MEDIA.cbor, zh: '密钥集', en: 'the key set' } },
+  concise: true
+})
+
+export const readScittKey = declare({
+  id: 'readScittKey',
+  method: 'get',
+  path: '/logs/{log}/.well-known/scitt-keys/{kid}',
+  tag: 'scitt',
+  zh: '一把回执密钥（COSE 密钥）',
+  en: 'One receipt key (a COSE key)',
+  parameters: {
+    log,
+    kid: {
+      zh: '密钥编号（RFC 9679，base64url）',
+      en: 'key id (RFC 9679, base64url)',
+      example: 'XIQPekAjAXCr3uUVGlle_fJw96iYJfXDELrfa1icXFk'
+    }
+  },
+  answers: { 200: { media: MEDIA.cbor, zh: '密钥', en: 'the key' } },
+  concise: true
 })
 
 // The witness
@@ -387,6 +457,10 @@ export const OPERATIONS: readonly Operation[] = [
   verifyFile,
   readCheckpoint,
   readTile,
+  registerStatement,
+  readScittReceipt,
+  readScittKeys,
+  readScittKey,
   ...Object.values(witness),
   listLogs,
   whoami,

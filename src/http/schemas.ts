@@ -34,6 +34,11 @@ export const problem = named(
     offset: said(count, '输入中的字节偏移', 'byte offset in the input').optional(),
     expected: said(z.string(), '应为何种内容', 'what would have been accepted').optional(),
     at: said(z.union([z.string(), z.number()]), '数组序号、行号或条目序号', 'index, line or entry').optional(),
+    refusal: said(
+      base64urlText,
+      '账本签署的拒收凭证（COSE_Sign1），提交人应留存',
+      'refusal signed by the log (COSE_Sign1), for the submitter to keep'
+    ).optional(),
     instance: said(z.string(), '请求编号，见 X-Request-Id', 'the request, as in X-Request-Id').optional()
   })
 )
@@ -127,7 +132,20 @@ const place = {
   leaf: said(hash, '叶子哈希，base64url', 'leaf hash, base64url')
 }
 export const placed = named('Placed', z.strictObject({ ...place, receipt: receipt.optional() }))
-export const placedMany = z.array(z.union([placed, problem]))
+export const promised = named(
+  'Promised',
+  z.strictObject({
+    ...place,
+    status: z.literal(202),
+    promise: said(
+      base64urlText,
+      '账本签署的承诺（COSE_Sign1），提交人应留存',
+      'promise signed by the log (COSE_Sign1), for the submitter to keep'
+    ),
+    receiptAt: said(z.string(), '以后取回执的地址', 'where to ask for the receipt')
+  })
+)
+export const placedMany = z.array(z.union([placed, promised, problem]))
 
 /** The body itself is described by the record types of the catalogue. */
 export const recordBody = z.unknown().meta({ id: 'RecordBody' })

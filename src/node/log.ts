@@ -6,7 +6,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bytes } from '../core/bytes.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
+import type { Policy } from '../core/policy.ts'
 import type { LogContext } from '../http/context.ts'
+import { Finality } from '../log/finality.ts'
 import type { LogKeys } from '../log/head.ts'
 import type { Ledger } from '../log/ledger.ts'
 import { Reader } from '../log/reader.ts'
@@ -28,6 +30,8 @@ export interface NodeLogOptions {
   seed: Bytes
   /** Milliseconds since 1970. */
   clock(): number
+  /** The node's. */
+  policy: Policy
   onFatal(error: FatalError): void
   onPublished(log: NodeLog, published: Published): void
   /** The disk is full: the log takes no records until it was opened again. */
@@ -41,6 +45,7 @@ export class NodeLog implements LogContext {
   ledger!: Ledger
   sequencer!: Sequencer
   reader!: Reader
+  readonly finality: Finality
   readonly #options: NodeLogOptions
   /** Undefined while it is closed. */
   #store: Store | undefined
@@ -53,6 +58,7 @@ export class NodeLog implements LogContext {
     this.name = name
     this.classes = Array.isArray(held) ? held : [held]
     this.keys = keysOfLog(options.seed, `${options.config.name}/${name}`)
+    this.finality = new Finality(options.policy, () => this.sequencer.published?.note)
     this.#options = options
   }
 
@@ -93,6 +99,7 @@ export class NodeLog implements LogContext {
         onPublished: (published) => {
           writeHeadFile(headFile, published.note)
           this.#lastSealMs = clock() - published.sealTime
+          this.finality.published()
           onPublished(this, published)
         }
       })

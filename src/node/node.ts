@@ -77,6 +77,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         config,
         seed,
         clock,
+        policy: parsePolicy(policy),
         onFatal,
         onPublished: (log, published) => {
           metrics.published(log, published, clock())
@@ -157,6 +158,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         clearInterval(looking)
         drain.begin()
         await Promise.all([...logs.values()].map((log) => log.stop()))
+        for (const { finality } of logs.values()) finality.stop()
         closing.abort()
         await drain.end()
         await cosigners?.close()

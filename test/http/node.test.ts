@@ -155,7 +155,20 @@ describe('refusals are problem details (RFC 9457)', () => {
     expect(problem.zh).toContain(zh)
     expect(problem.en).toContain(en)
     for (const member of Object.keys(problem))
-      expect(['type', 'title', 'status', 'code', 'zh', 'en', 'field', 'offset', 'expected', 'at', 'instance']).toContain(member)
+      expect([
+        'type',
+        'title',
+        'status',
+        'code',
+        'zh',
+        'en',
+        'field',
+        'offset',
+        'expected',
+        'at',
+        'instance',
+        'refusal'
+      ]).toContain(member)
     expect(problem.instance).toBe(`urn:uuid:${answer.headers.get('x-request-id')}`)
     expect(answer.text).not.toMatch(/node_modules|\.ts:|\bat \w+ \(/)
   })

@@ -1,5 +1,5 @@
 /** Every refusal leaves as RFC 9457 problem details with a stable `code`, zh and en. */
-import type { ErrorRequestHandler, RequestHandler } from 'express'
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { type Code, LianzhengError, type Problem } from '../../core/errors.ts'
 import type { NodeContext } from '../context.ts'
 import { MEDIA } from '../operation.ts'
@@ -18,7 +18,7 @@ export function problemOf(error: LianzhengError): ProblemDetails {
 }
 
 /** What Express and its parsers throw, as our own codes. */
-function translate(error: unknown): LianzhengError {
+export function translate(error: unknown): LianzhengError {
   if (error instanceof LianzhengError) return error
   // A path whose percent-encoding is no UTF-8 leads nowhere.
   if (error instanceof URIError) return new LianzhengError('NOT_FOUND', { cause: error })
@@ -44,12 +44,15 @@ export function errorHandler(node: NodeContext): ErrorRequestHandler {
     // A full or stopping node says so to each caller; the operator sees it in the status.
     if (known.httpStatus >= 500 && known.httpStatus !== 503) node.onError(error)
     if (response.headersSent) return next(error)
-    if (known.httpStatus === 503) response.set('Retry-After', String(node.retryAfter(known.code)))
-    if (known.httpStatus === 401) response.set('WWW-Authenticate', 'Bearer')
-    response
-      .status(known.httpStatus)
-      .set('Cache-Control', 'no-store')
+    announce(node, response, known)
       .type(MEDIA.problem)
       .send(JSON.stringify({ ...problemOf(known), instance: `urn:uuid:${response.locals.id}` }))
   }
+}
+
+/** What is said of a refusal whatever form its body has: to the operator, and in status and headers. */
+export function announce(node: NodeContext, response: Response, { code, httpStatus }: LianzhengError): Response {
+  if (httpStatus === 503) response.set('Retry-After', String(node.retryAfter(code)))
+  if (httpStatus === 401) response.set('WWW-Authenticate', 'Bearer')
+  return response.status(httpStatus).set('Cache-Control', 'no-store')
 }

@@ -1,12 +1,12 @@
 /** Submitting records and reading them back. */
 import { type Request, Router } from 'express'
-import { type Bytes, base64url, equalBytes, fromBase64url } from '../../core/bytes.ts'
+import { base64url, equalBytes, fromBase64url } from '../../core/bytes.ts'
 import { decodeDisclosure } from '../../core/disclosure.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { HASH_SIZE } from '../../core/hash.ts'
 import type { Statement } from '../../core/statement.ts'
 import { isOwn, mayKnowLog } from '../../records/visibility.ts'
-import { checkNfc, type ExaminedRecord, examine, matchDisclosures } from '../../verify/admit.ts'
+import { type ExaminedRecord, examine } from '../../verify/admit.ts'
 import { formatReceipt } from '../../verify/files.ts'
 import { showRecord } from '../../verify/shown.ts'
 import { findLog, type LogContext, type NodeContext } from '../context.ts'
@@ -16,31 +16,28 @@ import { problemOf } from '../middleware/errors.ts'
 import { on } from '../operation.ts'
 import * as operations from '../operations.ts'
 import { MAX_ARRAY, submission } from '../schemas.ts'
-
-interface Submitted {
-  status: 200 | 201
-  log: LogContext
-  index: number
-  leaf: Bytes
-  disclosures: Bytes[]
-}
+import { QUORUM_WAIT, type Submitted, submit } from '../submit.ts'
 
 export function recordRoutes(node: NodeContext): Router {
   const router = Router()
 
-  on(router, node, operations.submitRecords, async (request, response, { reply }) => {
+  on(router, node, operations.submitRecords, async (request, response, query) => {
+    const wait = query.wait === 'quorum' ? QUORUM_WAIT : 0
     const body: unknown = request.body
     if (!Array.isArray(body)) {
-      const done = await submitOne(body, node)
-      const answer = (reply ?? 'receipt') === 'receipt' ? withReceipt(done) : placeOf(done)
-      response.status(done.status).type('application/json').send(answer)
+      const done = await submitOne(body, node, wait)
+      if (done.status === 202) response.location(receiptAt(done))
+      response
+        .status(done.status)
+        .type('application/json')
+        .send(answerOf(done, query.reply ?? 'receipt'))
       return
     }
     if (body.length < 1 || body.length > MAX_ARRAY)
       throw new LianzhengError('BODY_INVALID', { expected: `1 to ${MAX_ARRAY} records` })
-    const results = await Promise.all(body.map((item) => submitOne(item, node).catch((error) => refusal(error, node))))
+    const results = await Promise.all(body.map((item) => submitOne(item, node, wait).catch((error) => refusal(error, node))))
     const answers = results.map((result) =>
-      'code' in result ? JSON.stringify(result) : reply === 'receipt' ? withReceipt(result) : placeOf(result)
+      'code' in result ? JSON.stringify(result) : answerOf(result, query.reply ?? 'index')
     )
     response
       .status(200)
@@ -49,7 +46,8 @@ export function recordRoutes(node: NodeContext): Router {
   })
 
   on(router, node, operations.readRecord, async (request, response) => {
-    const { log, index, statement, mayDisclose } = await find(node, request)
+    const log = findLog(node, request.params.log!)
+    const { index, statement, mayDisclose } = await find(node, log, request.params.id!, request)
     if (statement.kind === 'seal') {
       response.json({ index, leaf: base64url(statement.leaf), seal: true, statement: base64url(statement.bytes) })
       return
@@ -61,7 +59,8 @@ export function recordRoutes(node: NodeContext): Router {
   })
 
   on(router, node, operations.readReceipt, async (request, response) => {
-    const { log, index, mayDisclose } = await find(node, request)
+    const log = findLog(node, request.params.log!)
+    const { index, mayDisclose } = await find(node, log, request.params.id!, request)
     const receipt = log.reader.receipt(index, (_, disclosures) => (mayDisclose ? disclosures : []))
     response.type('application/json').send(formatReceipt(receipt))
   })
@@ -74,30 +73,26 @@ function refusal(error: unknown, node: NodeContext) {
   return problemOf(error)
 }
 
-/** One record through the door: form, classified matters, disclosures, NFC; then the log's own pool. */
-async function submitOne(body: unknown, node: NodeContext): Promise<Submitted> {
+async function submitOne(body: unknown, node: NodeContext, wait: number): Promise<Submitted> {
   const parsed = submission.safeParse(body)
   if (!parsed.success)
     throw new LianzhengError('BODY_INVALID', {
       field: parsed.error.issues[0]?.path.join('.') ?? '',
       expected: '{"statement": base64url, "disclosures": [base64url…]}'
     })
-  const bytes = fromBase64url(parsed.data.statement)
-  const examined = examine(bytes)
-  if (examined.kind === 'seal') throw new LianzhengError('SEAL_NOT_ACCEPTED')
-  const disclosures = parsed.data.disclosures.map((text) => fromBase64url(text))
-  checkNfc(examined, matchDisclosures(examined, disclosures))
-  const { statement } = examined
-  const log = [...node.logs.values()].find(({ keys }) => keys.origin === statement.aud)
-  if (log === undefined)
-    throw new LianzhengError('WRONG_LOG', {
-      field: 'aud',
-      expected: [...node.logs.values()].map(({ keys }) => keys.origin).join(' | ')
-    })
-  const hindrance = node.hindrance()
-  if (hindrance !== undefined) throw new LianzhengError(hindrance)
-  const { index, fresh } = await log.sequencer.submit(examined, disclosures)
-  return { status: fresh ? 201 : 200, log, index, leaf: statement.leaf, disclosures }
+  const statement = fromBase64url(parsed.data.statement)
+  return submit(node, { statement, disclosures: parsed.data.disclosures.map((text) => fromBase64url(text)), wait })
+}
+
+function answerOf(done: Submitted, reply: 'receipt' | 'index'): string {
+  if (done.promise === undefined) return reply === 'receipt' ? withReceipt(done) : placeOf(done)
+  const promised = { promise: base64url(done.promise), receiptAt: receiptAt(done) }
+  return `${placeOf(done).slice(0, -1)},${JSON.stringify(promised).slice(1)}`
+}
+
+/** Where the receipt of something not yet final can be asked for. */
+function receiptAt({ log, leaf }: Submitted): string {
+  return `/api/v1/logs/${log.name}/records/${base64url(leaf)}/receipt`
 }
 
 function placeOf({ status, log, index, leaf }: Submitted): string {
@@ -113,7 +108,6 @@ function withReceipt(done: Submitted): string {
 }
 
 interface Found {
-  log: LogContext
   index: number
   statement: Statement
   /** Statements of a public log are for everyone; what is sealed in them is not always: a registration seals the name of the key's holder. */
@@ -124,9 +118,12 @@ interface Found {
  * An entry by index or by leaf hash, if the caller may see it; a restricted read is then on record. Whoever may not know what the log has is refused in
  * the same words whether the entry is there or not.
  */
-async function find(node: NodeContext, request: Request<Record<string, string>>): Promise<Found> {
-  const { log: name, id } = request.params as { log: string; id: string }
-  const log = findLog(node, name)
+export async function find(
+  node: NodeContext,
+  log: LogContext,
+  id: string,
+  request: Request<Record<string, string>>
+): Promise<Found> {
   const leaf = /^(?:0|[1-9][0-9]{0,15})$/.test(id) ? undefined : fromBase64url(id, HASH_SIZE)
   const caller = callerOf(request, log)
   let index: number
@@ -141,12 +138,12 @@ async function find(node: NodeContext, request: Request<Record<string, string>>)
   const isOpen = log.classes.every((name) => name === 'public')
   if (statement.kind === 'seal') {
     if (!isOpen && !mayKnowLog(caller, log.classes)) throw deny(request)
-    return { log, index, statement, mayDisclose: false }
+    return { index, statement, mayDisclose: false }
   }
   const facts = factsOf(statement)
   const mayDisclose = await mayHaveRecord(log, caller, facts)
   if (!isOpen && !mayDisclose) throw deny(request)
   const isRestricted = !isOpen || (facts.type.class !== 'public' && mayDisclose && statement.body.has('sealed'))
   if (isRestricted && !isOwn(caller, facts)) await recordRead(node, request, log, { leaf: statement.leaf })
-  return { log, index, statement, mayDisclose }
+  return { index, statement, mayDisclose }
 }
