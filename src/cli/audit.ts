@@ -3,13 +3,13 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bytes } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { type Policy, parsePolicy } from '../core/policy.ts'
+import type { Policy } from '../core/policy.ts'
 import { type AuditReport, auditStore } from '../log/audit.ts'
 import { auditRemote } from '../log/audit-remote.ts'
 import { disclosureCipherOf, readSeed } from '../node/keys.ts'
 import { nativeVerifier, useNative } from '../node/native.ts'
 import { openLevel } from '../store/level.ts'
-import { type Io, printJson, progress, readExact, say, words } from './io.ts'
+import { type Io, printJson, progress, readPolicy, say, words } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { connect } from './session.ts'
 
@@ -18,7 +18,7 @@ export async function run(
   io: Io
 ): Promise<number> {
   useNative()
-  const policy = parsePolicy(readExact(args.policy))
+  const policy = readPolicy(args.policy)
   if ((args.url === undefined) === (args.data === undefined)) throw new LianzhengError('USAGE', { expected: '--url or --data' })
   if (args.seed !== undefined && args.data === undefined)
     throw new LianzhengError('USAGE', { field: '--seed', expected: '--data' })

@@ -8,11 +8,12 @@ import { useNative } from '../node/native.ts'
 import { localTime } from '../node/network.ts'
 import { recordType } from '../records/catalogue.ts'
 import { normaliseCaseNumber } from '../records/ids.ts'
+import type { Verdict } from '../verify/verdict.ts'
 import { digestFile } from './digest.ts'
 import { type Io, makeDirectory, printJson, progress, say, writeNew } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { MANIFEST_TYPE, manifestName, readFolder } from './manifest.ts'
-import { Session, writeReceipt } from './session.ts'
+import { keepHandout, Session, writeReceipt } from './session.ts'
 
 interface Args {
   file: string[]
@@ -39,7 +40,15 @@ export async function run(args: Args, io: Io): Promise<number> {
   const key = await readSecretKey(args.key, io)
   const session = await Session.open(io, args.url, key, args.policy)
   const court = given.open.court ?? courtOf(session, args.case)
-  const done: { file: string; receipt: string; evidence: string; log: string; index: number; overall: string }[] = []
+  const done: {
+    file: string
+    evidence: string
+    log: string
+    index: number
+    receipt?: string
+    promise?: string
+    overall: Verdict
+  }[] = []
   for (const path of args.file) {
     const file = statSync(path).isDirectory() ? await writeManifest(path, args.out, io) : path
     const { sha256, sm3, size } = await digestFile(file, (at, of) =>
@@ -65,14 +74,24 @@ export async function run(args: Args, io: Io): Promise<number> {
       ...given.open,
       sealed: { name: name.normalize('NFC'), ...given.sealed }
     }
-    const sent = await session.send(record, { files: [{ name: file, sha256, ...(sm3 === undefined ? {} : { sm3 }) }] })
-    const receipt = writeReceipt(args.out, name, sent.receipt, sent.report.overall)
-    done.push({ file, receipt, evidence, log: sent.log, index: sent.index, overall: sent.report.overall })
+    const sent = await session.send(record, {
+      files: [{ name: file, sha256, ...(sm3 === undefined ? {} : { sm3 }) }],
+      keep: (refusal, statement) => keepHandout(args.out, name, 'refusal', refusal, statement, io)
+    })
     say(
       io,
-      `已固定 ${path}\n  存证编号 ${evidence}\n  SHA-256  ${hex(sha256)}\n  账本     ${sent.log} 第 ${sent.index} 条\n  回执     ${receipt}\n  ${sent.report.headline.zh}`,
-      `fixed ${path}\n  number   ${evidence}\n  SHA-256  ${hex(sha256)}\n  log      ${sent.log}, index ${sent.index}\n  receipt  ${receipt}\n  ${sent.report.headline.en}`
+      `已固定 ${path}\n  存证编号 ${evidence}\n  SHA-256  ${hex(sha256)}\n  账本     ${sent.log} 第 ${sent.index} 条`,
+      `fixed ${path}\n  number   ${evidence}\n  SHA-256  ${hex(sha256)}\n  log      ${sent.log}, index ${sent.index}`
     )
+    const place = { file, evidence, log: sent.log, index: sent.index }
+    if (sent.promise !== undefined) {
+      const promise = keepHandout(args.out, name, 'promise', sent.promise, sent.statement, io)
+      done.push({ ...place, promise, overall: 'could-not-check' })
+      continue
+    }
+    const receipt = writeReceipt(args.out, name, sent.receipt, sent.report.overall)
+    done.push({ ...place, receipt, overall: sent.report.overall })
+    say(io, `  回执     ${receipt}\n  ${sent.report.headline.zh}`, `  receipt  ${receipt}\n  ${sent.report.headline.en}`)
   }
   if (io.json) printJson(io, done)
   return done.every(({ overall }) => overall === 'verified') ? 0 : 2

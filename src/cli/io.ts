@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type Bytes, fromUtf8, utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
+import { type Policy, parsePolicy } from '../core/policy.ts'
 
 export type Lang = 'zh' | 'en'
 
@@ -68,6 +69,18 @@ export function readExact(file: string): string {
       ? new LianzhengError('TEXT_NOT_UTF8', { at: file })
       : error
   }
+}
+
+/** Throws `POLICY_INVALID` with the line, `FILE_UNREADABLE`. */
+export function readPolicy(file: string): Policy {
+  let text: string
+  try {
+    text = readExact(file)
+  } catch (error) {
+    if (!(error instanceof LianzhengError) || error.code !== 'TEXT_NOT_UTF8') throw error
+    throw new LianzhengError('POLICY_INVALID', { at: file, expected: 'UTF-8' })
+  }
+  return parsePolicy(text)
 }
 
 export function readBytes(file: string): Bytes {

@@ -168,10 +168,25 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   command(
     program,
     'verify <file> [evidence...]',
-    '离线核验回执或轨迹证书',
-    'verify a receipt or a trail certificate, offline',
+    '离线核验回执、轨迹证书、承诺、拒收凭证或矛盾文件',
+    'verify a receipt, a trail certificate, a promise, a refusal or a contradiction, offline',
     () => import('./verify.ts')
   ).addOption(policy(true))
+
+  command(
+    program,
+    'compare <a> <b>',
+    '两份回执、证书或链头是否同一历史；矛盾则写出矛盾文件',
+    'do two receipts, certificates or checkpoints show one history? If not, the contradiction as a file',
+    () => import('./compare.ts')
+  )
+    .addOption(policy(false))
+    .option('--url <url>', t('节点地址，用于索取一致性证明', 'address of the node, to ask it for consistency proofs'))
+    .option(
+      '--statement <file>',
+      t('承诺所指的陈述（第一个文件是承诺时）', 'the statement promised, where the first file is a promise')
+    )
+    .option('-o, --out <file>', t('矛盾文件', 'file for the contradiction'))
 
   command(program, 'trail <name>', '取得并核验一条完整的轨迹', 'fetch and verify a whole trail', () => import('./trail.ts'))
     .addOption(url())
@@ -190,7 +205,12 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .addOption(key(false))
 
   command(program, 'export <file>', '把回执转换为其他格式', 'turn a receipt into another format', () => import('./export.ts'))
-    .addOption(new Option('--format <format>', t('格式', 'format')).choices(['tlog-proof', 'statement']).makeOptionMandatory())
+    .addOption(
+      new Option('--format <format>', t('格式', 'format')).choices(['tlog-proof', 'statement', 'cose']).makeOptionMandatory()
+    )
+    .option('--url <url>', t('节点地址（cose 格式须由节点签署）', 'address of the node, which signs the cose format'))
+    .addOption(key(false))
+    .addOption(policy(false))
     .requiredOption('-o, --out <file>', t('写入的文件', 'file to write'))
 
   try {

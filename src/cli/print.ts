@@ -1,5 +1,8 @@
 /** Reports as people read them: one line a step, what was found under it, and the headline last. */
 import type { CertificateReport } from '../verify/certificate.ts'
+import type { ComparisonReport } from '../verify/compare.ts'
+import type { ContradictionReport } from '../verify/contradiction.ts'
+import type { HandoutReport } from '../verify/handout.ts'
 import type { ReceiptReport } from '../verify/receipt.ts'
 import { isoTime } from '../verify/receipt.ts'
 import type { ShownRecord } from '../verify/shown.ts'
@@ -9,7 +12,9 @@ import { type Io, printJson, words } from './io.ts'
 
 const MARKS: Readonly<Record<Verdict, string>> = { verified: '✓', broken: '✗', 'could-not-check': '?', 'not-applicable': '–' }
 
-export function printReport(report: ReceiptReport | CertificateReport, io: Io, differences: readonly Difference[] = []): void {
+type Report = ReceiptReport | CertificateReport | HandoutReport | ContradictionReport | ComparisonReport
+
+export function printReport(report: Report, io: Io, differences: readonly Difference[] = []): void {
   if (io.json) return printJson(io, differences.length === 0 ? report : { ...report, differences })
   for (const step of report.steps) {
     io.out(
@@ -22,7 +27,7 @@ export function printReport(report: ReceiptReport | CertificateReport, io: Io, d
     printDifferences(differences, io)
     const which = whichDiffers(report)
     if (which !== undefined) io.out(`\n${words(io, which.zh, which.en)}\n`)
-  } else {
+  } else if (report.kind === 'trail') {
     for (const log of report.logs) {
       io.out(`\n${words(io, '账本', 'log')} ${log.origin}\n`)
       for (const [i, entry] of log.entries.entries()) io.out(`${String(i + 1).padStart(4)}. ${record(entry, io).trimStart()}`)

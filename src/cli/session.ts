@@ -5,14 +5,14 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type HeadMemory, type Identity, LedgerClient, type LogInfo } from '../client/client.ts'
 import type { Key } from '../client/keyfile.ts'
-import type { Bytes } from '../core/bytes.ts'
+import { type Bytes, fromBase64url } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
 import { takesType } from '../records/define.ts'
 import { draft, typeOf } from '../records/draft.ts'
 import type { GivenFile } from '../verify/receipt.ts'
 import type { Verdict } from '../verify/verdict.ts'
-import { type Io, makeDirectory, readExact, words, writeNew } from './io.ts'
+import { type Io, makeDirectory, readPolicy, say, words, writeNew } from './io.ts'
 
 /** One file a log under `~/.lianzheng/heads`, or `$LIANZHENG_HOME/heads`. */
 export function headMemory(io: Io): HeadMemory {
@@ -33,10 +33,12 @@ export function headMemory(io: Io): HeadMemory {
       writeFileSync(temporary, note)
       renameSync(temporary, file(log))
     },
-    contradicts: async (log, note) => {
-      const beside = join(directory, `${digest(log)}-${digest(note)}.note`)
-      writeNew(beside, note)
-      return [file(log), beside]
+    contradicts: async (log, note, contradiction) => {
+      const beside = join(directory, `${digest(log)}-${digest(note)}`)
+      writeNew(`${beside}.note`, note)
+      if (contradiction === undefined) return [file(log), `${beside}.note`]
+      writeNew(`${beside}.contradiction.json`, contradiction)
+      return [file(log), `${beside}.note`, `${beside}.contradiction.json`]
     }
   }
 }
@@ -84,7 +86,7 @@ export class Session {
     key: Key & { secret: NonNullable<Key['secret']> },
     policyFile?: string
   ): Promise<Session> {
-    const own = policyFile === undefined ? undefined : parsePolicy(readExact(policyFile))
+    const own = policyFile === undefined ? undefined : readPolicy(policyFile)
     const client = connect(io, url, { key, policy: own })
     if (own === undefined && !io.json)
       io.err(
@@ -103,8 +105,12 @@ export class Session {
 
   /**
    * Drafts, signs, sends and verifies one record. Of the logs that take its type the one named, or the one its references speak of, or the first.
+   * `keep` is given what the log refuses, with its refusal.
    */
-  async send(record: { [name: string]: unknown }, options: { log?: string; files?: readonly GivenFile[] } = {}) {
+  async send(
+    record: { [name: string]: unknown },
+    options: { log?: string; files?: readonly GivenFile[]; keep?: (refusal: Bytes, statement: Bytes) => void } = {}
+  ) {
     const type = typeOf(record)
     const taking = this.identities.filter(
       ({ log, classes }) => (options.log === undefined || log === options.log) && takesType(type, classes)
@@ -118,7 +124,43 @@ export class Session {
       iat: Math.floor(Date.now() / 1000),
       random: (length): Bytes => new Uint8Array(randomBytes(length))
     })
-    return { ...(await this.client.submit(statement, disclosures, this.policy, options.files)), type, sub }
+    try {
+      const answered = await this.client.submit(statement, disclosures, this.policy, options.files)
+      return { ...answered, statement, type, sub }
+    } catch (error) {
+      const refusal = error instanceof LianzhengError ? error.detail.refusal : undefined
+      if (refusal !== undefined) options.keep?.(fromBase64url(refusal), statement)
+      throw error
+    }
+  }
+}
+
+/** Keeps a promise or refusal with the statement it is about: `<name>.promise` or `<name>.refusal`, and `<name>.statement.cose`. */
+export function keepHandout(
+  directory: string,
+  name: string,
+  kind: 'promise' | 'refusal',
+  handout: Bytes,
+  statement: Bytes,
+  io: Io
+): string {
+  makeDirectory(directory)
+  for (let n = 1; ; n++) {
+    const file = join(directory, `${name}${n === 1 ? '' : `-${n}`}`)
+    try {
+      writeNew(`${file}.statement.cose`, statement)
+      writeNew(`${file}.${kind}`, handout)
+      if (kind === 'promise')
+        say(
+          io,
+          `  已落盘，尚待其他机构联署；承诺 ${file}.promise\n  取回执：lianzheng submit ${file}.promise`,
+          `  durable; other institutions have yet to cosign; promise ${file}.promise\n  for the receipt: lianzheng submit ${file}.promise`
+        )
+      else say(io, `拒收凭证 ${file}.refusal`, `refusal, signed by the log: ${file}.refusal`)
+      return `${file}.${kind}`
+    } catch (error) {
+      if (!(error instanceof LianzhengError) || error.code !== 'FILE_EXISTS') throw error
+    }
   }
 }
 

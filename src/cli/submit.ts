@@ -1,37 +1,93 @@
-/** `submit`: records of any type, validated before they are signed. One receipt a record. */
+/** `submit`: records of any type, validated before they are signed. One receipt a record; a promise, given back, asks for the receipt it promised. */
 import { basename } from 'node:path'
+import type { Bytes } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
+import { decodeHandout } from '../core/promise.ts'
 import { useNative } from '../node/native.ts'
+import type { ReceiptReport } from '../verify/receipt.ts'
 import type { Verdict } from '../verify/verdict.ts'
-import { type Io, printJson, readText, say } from './io.ts'
+import { COSE_SIGN1 } from './beside.ts'
+import { type Io, printJson, readBytes, readText, say } from './io.ts'
 import { readSecretKey } from './key.ts'
-import { Session, writeReceipt } from './session.ts'
+import { keepHandout, Session, writeReceipt } from './session.ts'
+
+interface Recorded {
+  name: string
+  record: { [name: string]: unknown }
+}
+interface Promised {
+  name: string
+  promise: Bytes
+}
+type Work = Recorded | Promised
+
+interface Done {
+  type?: string
+  log: string
+  index: number
+  leaf: string
+  receipt?: string
+  promise?: string
+  overall: Verdict
+}
 
 export async function run(
   args: { record: string[]; key: string; url: string; policy?: string; log?: string; out: string },
   io: Io
 ): Promise<number> {
   useNative()
-  const records = args.record.flatMap((file) =>
-    readRecords(file).map((record, i, all) => ({
+  const work = args.record.flatMap((file): Work[] => {
+    const bytes = readBytes(file)
+    if (bytes[0] === COSE_SIGN1) return [{ name: basename(file).replace(/\.promise$/, ''), promise: bytes }]
+    return readRecords(file).map((record, i, all) => ({
       name: basename(file).replace(/\.json$/, '') + (all.length > 1 ? `-${i + 1}` : ''),
       record
     }))
-  )
+  })
   const session = await Session.open(io, args.url, await readSecretKey(args.key, io), args.policy)
-  const done: { type: string; log: string; index: number; leaf: string; receipt: string; overall: Verdict }[] = []
-  for (const { name, record } of records) {
-    const sent = await session.send(record, args.log === undefined ? {} : { log: args.log })
-    const receipt = writeReceipt(args.out, name, sent.receipt, sent.report.overall)
-    done.push({ type: sent.type.type, log: sent.log, index: sent.index, leaf: sent.leaf, receipt, overall: sent.report.overall })
-    say(
-      io,
-      `已提交 ${sent.type.type}（${sent.type.zh}）：账本 ${sent.log} 第 ${sent.index} 条\n  记录摘要 ${sent.leaf}\n  回执     ${receipt}\n  ${sent.report.headline.zh}`,
-      `submitted ${sent.type.type} (${sent.type.en}): log ${sent.log}, index ${sent.index}\n  leaf hash ${sent.leaf}\n  receipt   ${receipt}\n  ${sent.report.headline.en}`
-    )
-  }
+  const done: Done[] = []
+  for (const item of work)
+    done.push('promise' in item ? await redeem(item, session, args.out, io) : await send(item, session, args, io))
   if (io.json) printJson(io, done)
   return done.every(({ overall }) => overall === 'verified') ? 0 : 2
+}
+
+async function send(
+  { name, record }: Recorded,
+  session: Session,
+  { out, log: wanted }: { out: string; log?: string },
+  io: Io
+): Promise<Done> {
+  const { type, log, index, leaf, statement, ...sent } = await session.send(record, {
+    ...(wanted === undefined ? {} : { log: wanted }),
+    keep: (refusal, refused) => keepHandout(out, name, 'refusal', refusal, refused, io)
+  })
+  const place = { type: type.type, log, index, leaf }
+  say(
+    io,
+    `已提交 ${type.type}（${type.zh}）：账本 ${log} 第 ${index} 条\n  记录摘要 ${leaf}`,
+    `submitted ${type.type} (${type.en}): log ${log}, index ${index}\n  leaf hash ${leaf}`
+  )
+  if (sent.promise !== undefined)
+    return { ...place, promise: keepHandout(out, name, 'promise', sent.promise, statement, io), overall: 'could-not-check' }
+  return { ...place, ...keepReceipt(out, name, sent, io) }
+}
+
+/** What was promised is asked for. A receipt that still lacks cosignatures is not kept: the promise is worth as much. */
+async function redeem({ name, promise: bytes }: Promised, session: Session, out: string, io: Io): Promise<Done> {
+  const handout = decodeHandout(bytes)
+  if (handout.kind !== 'promise') throw new LianzhengError('PROMISE_INVALID', { expected: 'a promise' })
+  const { log, index, leaf, receipt, report } = await session.client.receipt(handout.aud, handout.promise.leaf, session.policy)
+  const place = { log, index, leaf }
+  if (report.overall === 'verified') return { ...place, ...keepReceipt(out, name, { receipt, report }, io) }
+  say(io, report.headline.zh, report.headline.en)
+  return { ...place, overall: report.overall }
+}
+
+function keepReceipt(out: string, name: string, { receipt, report }: { receipt: string; report: ReceiptReport }, io: Io) {
+  const file = writeReceipt(out, name, receipt, report.overall)
+  say(io, `  回执     ${file}\n  ${report.headline.zh}`, `  receipt   ${file}\n  ${report.headline.en}`)
+  return { receipt: file, overall: report.overall }
 }
 
 function readRecords(file: string): { [name: string]: unknown }[] {

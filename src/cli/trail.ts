@@ -1,9 +1,8 @@
 /** `trail`: a whole trail, fetched, verified, and kept as a certificate. */
-import { parsePolicy } from '../core/policy.ts'
 import { useNative } from '../node/native.ts'
 import { normaliseCaseNumber } from '../records/ids.ts'
 import { exitStatus } from '../verify/verdict.ts'
-import { type Io, readExact, say, writeNew } from './io.ts'
+import { type Io, readPolicy, say, writeNew } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { printReport } from './print.ts'
 import { connect } from './session.ts'
@@ -13,7 +12,7 @@ export async function run(
   io: Io
 ): Promise<number> {
   useNative()
-  const policy = parsePolicy(readExact(args.policy))
+  const policy = readPolicy(args.policy)
   const key = args.key === undefined ? undefined : await readSecretKey(args.key, io)
   const { certificate, report } = await connect(io, args.url, { key, policy }).trail(trailName(args.name), policy)
   if (args.out !== undefined) writeNew(args.out, certificate)

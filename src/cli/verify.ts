@@ -1,36 +1,40 @@
-/** `verify`: a receipt or a trail certificate, offline. No network is touched. */
-import { statSync } from 'node:fs'
-import { basename } from 'node:path'
-import { utf8 } from '../core/bytes.ts'
+/** `verify`: a receipt, a trail certificate, a promise, a refusal or a contradiction, offline; which it is, its content says. No network is touched. */
 import { LianzhengError } from '../core/errors.ts'
-import { parsePolicy } from '../core/policy.ts'
 import { useNative } from '../node/native.ts'
 import { verifyCertificate } from '../verify/certificate.ts'
+import { verifyContradiction } from '../verify/contradiction.ts'
 import { fileKind } from '../verify/files.ts'
+import { verifyHandout } from '../verify/handout.ts'
 import { verifyReceipt } from '../verify/receipt.ts'
 import { exitStatus } from '../verify/verdict.ts'
+import { COSE_SIGN1, given, readBeside } from './beside.ts'
 import { explain, type Given } from './difference.ts'
-import { digestBytes, digestFile } from './digest.ts'
-import { type Io, progress, readExact } from './io.ts'
-import { readFolder } from './manifest.ts'
+import { type Io, readBytes, readExact, readPolicy } from './io.ts'
 import { printReport } from './print.ts'
 
 export async function run(args: { file: string; evidence: string[]; policy: string }, io: Io): Promise<number> {
   useNative()
-  const policy = parsePolicy(readExact(args.policy))
+  const policy = readPolicy(args.policy)
+  const now = Math.floor(Date.now() / 1000)
+  const bytes = readBytes(args.file)
+  if (bytes[0] === COSE_SIGN1) {
+    const report = verifyHandout(bytes, policy, { now, beside: await readBeside(args.evidence, io) })
+    printReport(report, io)
+    return exitStatus(report.overall)
+  }
   // To the byte: a byte order mark is no part of a receipt.
   const text = readExact(args.file)
-  const now = Math.floor(Date.now() / 1000)
   const kind = fileKind(text)
   if (kind === undefined)
     throw new LianzhengError('RECEIPT_INVALID', {
       at: args.file,
       field: 'format',
-      expected: 'lianzheng-receipt/v1 | lianzheng-trail/v1'
+      expected: 'lianzheng-receipt/v1 | lianzheng-trail/v1 | lianzheng-contradiction/v1'
     })
-  if (kind === 'trail') {
-    if (args.evidence.length > 0) throw new LianzhengError('USAGE', { expected: 'no evidence files with a trail certificate' })
-    const report = verifyCertificate(text, policy, { now })
+  if (kind !== 'receipt') {
+    if (args.evidence.length > 0)
+      throw new LianzhengError('USAGE', { expected: 'evidence files with a receipt, a promise or a refusal alone' })
+    const report = kind === 'trail' ? verifyCertificate(text, policy, { now }) : verifyContradiction(text, policy, { now })
     printReport(report, io)
     return exitStatus(report.overall)
   }
@@ -39,13 +43,4 @@ export async function run(args: { file: string; evidence: string[]; policy: stri
   const report = verifyReceipt(text, policy, { now, files })
   printReport(report, io, await explain(report, files, args.file, io))
   return exitStatus(report.overall)
-}
-
-/** A folder is what its manifest is. */
-async function given(path: string, io: Io): Promise<Given> {
-  const name = basename(path)
-  const show = (done: number, of: number) => progress(io, `计算摘要 ${name}`, `digesting ${name}`, done, of)
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return { name, path, ...(await digestFile(path, show)) }
-  const { text, lines } = await readFolder(path, io, show)
-  return { name, path, lines, ...digestBytes(utf8(text)) }
 }

@@ -11,9 +11,13 @@ import { nodeNameOf } from '../core/keys.ts'
 import { checkConsistency } from '../core/merkle.ts'
 import { isBy, keyLabel, parseNote } from '../core/note.ts'
 import type { Policy } from '../core/policy.ts'
+import { decodeHandout } from '../core/promise.ts'
 import { evaluatePolicy } from '../core/quorum.ts'
+import { decodeStatement } from '../core/statement.ts'
 import { type CertificateReport, verifyCertificate } from '../verify/certificate.ts'
+import { contradictionOf, formatContradiction } from '../verify/contradiction.ts'
 import { formatCertificate, parseCertificate, parseReceipt, type TrailPart } from '../verify/files.ts'
+import { headsOf } from '../verify/heads.ts'
 import type { GivenFile } from '../verify/receipt.ts'
 import { type ReceiptReport, verifyReceipt } from '../verify/receipt.ts'
 import type { Key } from './keyfile.ts'
@@ -25,8 +29,8 @@ import type { Key } from './keyfile.ts'
 export interface HeadMemory {
   get(log: string): Promise<string | undefined>
   set(log: string, note: string): Promise<void>
-  /** Keeps a head that contradicts the one remembered, beside it. Gives the places where both can be found. */
-  contradicts?(log: string, note: string): Promise<string[]>
+  /** Keeps a head that contradicts the one remembered, beside it, and the contradiction file where there is one. Gives the places of all of them. */
+  contradicts?(log: string, note: string, contradiction?: string): Promise<string[]>
 }
 
 export interface LogInfo {
@@ -61,7 +65,15 @@ export interface ClientOptions {
   timeoutMs?: number
 }
 
+/** What became of a submission: a receipt, or, while other institutions have yet to cosign, a promise (formats.md §12). */
+export type Answered = { log: string; index: number; leaf: string } & (
+  | { receipt: string; report: ReceiptReport; promise?: undefined }
+  | { promise: Bytes; receipt?: undefined; report?: undefined }
+)
+
 const TOKEN_SECONDS = 120
+/** Of a refusal in base64url; they have some 400 bytes. */
+const MAX_REFUSAL = 4_096
 
 /** Bytes of an answer at most: an entry bundle, the largest of the usual ones, has 256 statements of up to 64 KiB. */
 const LARGEST = 32 * 1024 * 1024
@@ -166,24 +178,51 @@ export class LedgerClient {
     return list('logs', (await this.json<{ logs: Identity[] }>('/api/v1/whoami')).logs)
   }
 
-  /** Sends one record and checks the receipt that comes back: it must be of this statement and must not be broken. */
+  /**
+   * Sends one record and checks what comes back: a receipt of this statement that is not broken, or a promise of it. A refusal by the log is thrown
+   * with `refusal` in its detail.
+   */
   async submit(
     statement: Bytes,
     disclosures: readonly Bytes[],
     policy: Policy,
     files: readonly GivenFile[] = []
-  ): Promise<{ log: string; index: number; leaf: string; receipt: string; report: ReceiptReport }> {
+  ): Promise<Answered> {
     const body = JSON.stringify({ statement: base64url(statement), disclosures: disclosures.map(base64url) })
     const text = await this.text('/api/v1/records?wait=quorum&reply=receipt', { method: 'POST', body })
+    const promised = promiseIn(text)
+    if (promised !== undefined) {
+      const { aud } = decodeStatement(statement)
+      return {
+        log: logOf(aud),
+        index: promised.index,
+        leaf: base64url(leafHash(statement)),
+        promise: heldPromise(promised.promise, statement)
+      }
+    }
     const receipt = receiptIn(text)
+    const { index, report } = await this.#checkReceipt(receipt, leafHash(statement), policy, files)
+    const { origin, disclosures: shown } = parseReceipt(receipt)
+    if (!disclosures.every((one) => shown.some((other) => equalBytes(one, other))))
+      throw new LianzhengError('ANSWER_INVALID', { field: 'receipt.disclosures', expected: 'the disclosures that were sent' })
+    return { log: logOf(origin), index, leaf: base64url(leafHash(statement)), receipt, report }
+  }
+
+  /** The receipt of a statement by its leaf hash, from the log of this origin. */
+  async receipt(origin: string, leaf: Bytes, policy: Policy): Promise<Extract<Answered, { receipt: string }>> {
+    const log = logOf(origin)
+    const receipt = await this.text(`/api/v1/logs/${log}/records/${base64url(leaf)}/receipt`)
+    return { log, leaf: base64url(leaf), receipt, ...(await this.#checkReceipt(receipt, leaf, policy)) }
+  }
+
+  async #checkReceipt(receipt: string, leaf: Bytes, policy: Policy, files: readonly GivenFile[] = []) {
     const now = Math.floor(this.now / 1000)
     const report = held('receipt', () => verifyReceipt(receipt, policy, { now, files }))
-    const { origin, index, checkpoint, statement: sent, disclosures: shown } = parseReceipt(receipt)
-    const complete = disclosures.every((one) => shown.some((other) => equalBytes(one, other)))
-    if (report.overall === 'broken' || !equalBytes(sent, statement) || !complete)
+    const { index, checkpoint, statement } = parseReceipt(receipt)
+    if (report.overall === 'broken' || !equalBytes(leafHash(statement), leaf))
       throw new LianzhengError('ANSWER_INVALID', { field: 'receipt', expected: 'a receipt of what was sent' })
     await this.remember(checkpoint, policy)
-    return { log: logOf(origin), index, leaf: base64url(leafHash(statement)), receipt, report }
+    return { index, report }
   }
 
   /** Many records at once, without receipts: an answer for each, in order. */
@@ -236,7 +275,7 @@ export class LedgerClient {
     const last = stored === undefined ? undefined : parseCheckpoint(parseNote(stored).text)
     if (last !== undefined && next.size < last.size && (await this.#provesOlder(next, last))) return
     if (last !== undefined && !(await this.#extends(last, next))) {
-      const kept = (await memory.contradicts?.(log, note)) ?? []
+      const kept = (await memory.contradicts?.(log, note, contradictionBetween(stored!, note))) ?? []
       throw new LianzhengError('HEAD_WENT_BACK', {
         at: [next.origin, ...kept].join(' '),
         expected: `a head that extends size ${last.size}`
@@ -259,10 +298,19 @@ export class LedgerClient {
   async #extends(last: Checkpoint, next: Checkpoint): Promise<boolean> {
     if (next.size < last.size) return false
     if (next.size === last.size) return equalBytes(next.root, last.root)
-    const path = `/api/v1/logs/${logOf(next.origin)}/proofs/consistency?from=${last.size}&to=${next.size}`
+    return checkConsistency(last.size, next.size, last.root, next.root, await this.consistency(next.origin, last.size, next.size))
+  }
+
+  /** The node's proof that the tree of `to` begins with that of `from`; whether it does is for the caller to check. */
+  async consistency(origin: string, from: number, to: number): Promise<Bytes[]> {
+    const path = `/api/v1/logs/${logOf(origin)}/proofs/consistency?from=${from}&to=${to}`
     const { proof } = await this.json<{ proof: string[] }>(path, { anonymous: true })
-    const hashes = held('proof', () => proof.map((hash) => fromBase64url(hash, 32)))
-    return checkConsistency(last.size, next.size, last.root, next.root, hashes)
+    return held('proof', () => proof.map((hash) => fromBase64url(hash, 32)))
+  }
+
+  /** The log's SCITT receipt (RFC 9942) of a statement by its leaf hash. */
+  async scittReceipt(origin: string, leaf: Bytes): Promise<Bytes> {
+    return this.bytes(`/logs/${logOf(origin)}/entries/${base64url(leaf)}`)
   }
 }
 
@@ -305,6 +353,31 @@ function signedHead(text: string, policy: Policy): { log: string; checkpoint: Ch
   }
 }
 
+/** Both heads are signed by the log: of one size, they convict it in a file of their own. */
+function contradictionBetween(a: string, b: string): string | undefined {
+  const found = contradictionOf(headsOf(a)[0]!, headsOf(b)[0]!)
+  return found === undefined ? undefined : formatContradiction(found)
+}
+
+/** The promise in the answer to one submission, where it is not a receipt. */
+function promiseIn(answer: string): { index: number; promise: string } | undefined {
+  const { status, index, promise } = held('promise', () => JSON.parse(answer) as { [name: string]: unknown })
+  return status === 202 && typeof index === 'number' && typeof promise === 'string' ? { index, promise } : undefined
+}
+
+/** Of this very statement, by its log; whether by the log's promise key can be told only from a receipt that is final. */
+function heldPromise(text: string, statement: Bytes): Bytes {
+  const bytes = held('promise', () => fromBase64url(text))
+  const handout = held('promise', () => decodeHandout(bytes))
+  if (
+    handout.kind !== 'promise' ||
+    !equalBytes(handout.promise.leaf, leafHash(statement)) ||
+    handout.aud !== decodeStatement(statement).aud
+  )
+    throw new LianzhengError('ANSWER_INVALID', { field: 'promise', expected: 'a promise of what was sent' })
+  return bytes
+}
+
 /** The receipt in the answer to one submission, as the text that it is: what is verified and kept are those very bytes. */
 function receiptIn(answer: string): string {
   const start = answer.indexOf('"receipt":')
@@ -339,12 +412,17 @@ function refusalOf(answer: Bytes, status: number): LianzhengError {
       const place = ['field', 'offset', 'expected', 'at']
         .filter((name) => isPlain(problem[name]))
         .map((name) => [name, problem[name]])
+      if (isEncoded(problem.refusal)) place.push(['refusal', problem.refusal])
       return new LianzhengError(problem.code as Code, Object.fromEntries(place))
     }
   } catch {
     // Not a problem document: said below by its status.
   }
   return new LianzhengError(status >= 500 ? 'UNREACHABLE' : 'ANSWER_INVALID', { expected: `not HTTP status ${status}` })
+}
+
+function isEncoded(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= MAX_REFUSAL && /^[A-Za-z0-9_-]+$/.test(value)
 }
 
 function isPlain(value: unknown): boolean {

@@ -204,7 +204,7 @@ function checkListing(trail: string, input: TrailPart, part: Part, steps: Steps)
   return undefined
 }
 
-function listingHolds(input: TrailPart, members: readonly TrailMember[]): boolean {
+export function listingHolds(input: TrailPart, members: readonly TrailMember[]): boolean {
   const { count, root, from, range, consistency } = input
   if (from !== undefined)
     return (

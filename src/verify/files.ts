@@ -72,7 +72,7 @@ export interface Certificate {
 }
 
 /** One object of the file: takes its members one by one and refuses what is missing, unknown or of the wrong kind. */
-class Reader {
+export class Reader {
   readonly #object: JsonObject
   readonly #path: string
   readonly #code: Code
@@ -142,7 +142,7 @@ function readProven(value: JsonValue, path: string, code: Code): ProvenEntry {
   return { index: from.number('index'), statement: from.bytes('statement'), inclusion: from.hashes('inclusion') }
 }
 
-function readSeal(value: JsonValue, path: string, code: Code): SealEntry {
+export function readSeal(value: JsonValue, path: string, code: Code): SealEntry {
   const from = new Reader(value, path, code, ['index', 'statement', 'inclusion'], ['checkpoint'])
   return {
     index: from.number('index'),
@@ -180,6 +180,7 @@ export function parseReceipt(text: string): Receipt {
 /** As `parseReceipt`, of strict JSON that has been parsed. */
 export function readReceipt(value: JsonValue): Receipt {
   const code = 'RECEIPT_INVALID'
+  requireVersion(value, RECEIPT_FORMAT)
   const members = [
     'format',
     'origin',
@@ -223,12 +224,13 @@ export function parseCertificate(text: string): Certificate {
 /** As `parseCertificate`, of strict JSON that has been parsed. */
 export function readCertificate(value: JsonValue): Certificate {
   const code = 'CERTIFICATE_INVALID'
+  requireVersion(value, TRAIL_FORMAT)
   const from = new Reader(value, '', code, ['format', 'trail', 'parts'])
   if (from.text('format') !== TRAIL_FORMAT) throw from.refuse('format', TRAIL_FORMAT)
   return { trail: from.text('trail'), parts: from.list('parts', (item, at) => readPart(item, at, code)) }
 }
 
-function readPart(value: JsonValue, path: string, code: Code): TrailPart {
+export function readPart(value: JsonValue, path: string, code: Code): TrailPart {
   const members = ['origin', 'checkpoint', 'seal', 'proof', 'count', 'entries', 'seals', 'authority', 'keyTrails']
   const partial = ['from', 'range', 'consistency']
   const from = new Reader(value, path, code, members, ['root', ...partial])
@@ -256,7 +258,8 @@ function readPart(value: JsonValue, path: string, code: Code): TrailPart {
   }
 }
 
-function toText(value: unknown): string {
+/** One of our files as text: bytes as base64url, one member a line. */
+export function formatFile(value: unknown): string {
   // `this[name]` and not the value: a Buffer has by then turned itself into something else.
   function plain(this: Record<string, unknown>, name: string, inner: unknown): unknown {
     const raw = this[name]
@@ -266,16 +269,31 @@ function toText(value: unknown): string {
 }
 
 export function formatReceipt(receipt: Receipt): string {
-  return toText({ format: RECEIPT_FORMAT, ...receipt })
+  return formatFile({ format: RECEIPT_FORMAT, ...receipt })
 }
 
 export function formatCertificate(certificate: Certificate): string {
-  return toText({ format: TRAIL_FORMAT, ...certificate })
+  return formatFile({ format: TRAIL_FORMAT, ...certificate })
 }
 
-/** Which of the two a text claims to be; undefined for anything else. Throws `JSON_INVALID`. */
-export function fileKind(text: string): 'receipt' | 'trail' | undefined {
-  const value = parseStrictJson(text)
+export type FileKind = 'receipt' | 'trail' | 'contradiction'
+
+/** Which of ours a text claims to be, in whatever version; undefined for anything else. Throws `JSON_INVALID`. */
+export function fileKind(text: string): FileKind | undefined {
+  return /^lianzheng-(receipt|trail|contradiction)\/v[0-9]+$/.exec(formatOf(parseStrictJson(text)) ?? '')?.[1] as
+    | FileKind
+    | undefined
+}
+
+function formatOf(value: JsonValue): string | undefined {
   const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined
-  return format === RECEIPT_FORMAT ? 'receipt' : format === TRAIL_FORMAT ? 'trail' : undefined
+  return typeof format === 'string' ? format : undefined
+}
+
+/** Of another version it cannot be told whether anything is wrong. Throws `FORMAT_VERSION_UNKNOWN`; other formats are for the reader to refuse. */
+export function requireVersion(value: JsonValue, known: string): void {
+  const format = formatOf(value)
+  const name = known.slice(0, known.lastIndexOf('/') + 1)
+  if (format !== undefined && format !== known && format.startsWith(name) && /^v[0-9]+$/.test(format.slice(name.length)))
+    throw new LianzhengError('FORMAT_VERSION_UNKNOWN', { field: 'format', expected: known })
 }

@@ -188,7 +188,7 @@ const BEFORE_ALL = { index: -1, leaf: new Uint8Array(32), height: -1, time: -1, 
  * Root of the tree that ends with `leaf` at `index`, out of its inclusion proof in a larger tree: the siblings on the left are the complete
  * subtrees of [0, index). Undefined where the proof does not have that shape.
  */
-function rootEndingAt(index: number, leaf: Bytes, proof: readonly Bytes[], size: number): Bytes | undefined {
+export function rootEndingAt(index: number, leaf: Bytes, proof: readonly Bytes[], size: number): Bytes | undefined {
   let fn = index
   let sn = size - 1
   let hash = leaf

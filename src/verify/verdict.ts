@@ -18,7 +18,7 @@ export const VERDICT_WORDS: Readonly<Record<Verdict, Words>> = {
   'not-applicable': { zh: '不适用', en: 'not applicable' }
 }
 
-/** Steps in the order of formats.md §9; `trail` and `completeness` stand in certificates. */
+/** Steps in the order of formats.md §9; `trail` stands in certificates, the last ones in what §12 and §13 describe. */
 export const STEPS = {
   policy: { zh: '策略', en: 'policy' },
   checkpoint: { zh: '链头签名', en: 'checkpoint signature' },
@@ -32,7 +32,11 @@ export const STEPS = {
   schema: { zh: '内容与轨迹归属', en: 'schema and trails' },
   disclosures: { zh: '披露内容', en: 'disclosures' },
   files: { zh: '文件摘要', en: 'file digests' },
-  timestamps: { zh: '时间戳', en: 'timestamps' }
+  timestamps: { zh: '时间戳', en: 'timestamps' },
+  signature: { zh: '签名', en: 'signature' },
+  kept: { zh: '承诺兑现', en: 'promise kept' },
+  history: { zh: '历史一致', en: 'same history' },
+  contradiction: { zh: '矛盾成立', en: 'contradiction' }
 } as const satisfies Record<string, Words>
 
 export type StepName = keyof typeof STEPS

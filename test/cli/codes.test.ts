@@ -339,6 +339,16 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
   RECEIPT_INVALID: () => ends(...verify(write('receipt.json', '{"format": "lianzheng-receipt/v1"}'))),
   CERTIFICATE_INVALID: () => ends(...verify(write('trail.json', '{"format": "lianzheng-trail/v1"}'))),
 
+  PROMISE_INVALID: () => {
+    const claims = { iss: 'gz-court', sub: 'ledger:court.example/evidence', aud: 'court.example/evidence', iat: 1 }
+    const contentType = 'application/vnd.lianzheng.promise+cbor'
+    const bytes = core.signStatement({ ...claims, cti: new Uint8Array(16), contentType, body: {} }, user(106).signer)
+    return ends(...verify(write('x.promise', bytes)))
+  },
+  CONTRADICTION_INVALID: () => ends(...verify(write('x.json', '{"format": "lianzheng-contradiction/v1"}'))),
+  SCITT_INVALID: () => thrown(() => core.decodeScittReceipt(honest())),
+  FORMAT_VERSION_UNKNOWN: () => ends(...verify(write('receipt.json', '{"format": "lianzheng-receipt/v2"}'))),
+
   BODY_TOO_LARGE: async () => http(await network.ask('/api/v1/records', { body: ' '.repeat(200_001) })),
   BODY_INVALID: async () => http(await network.ask('/api/v1/records', { body: '{}' })),
   QUERY_INVALID: () => get('/api/v1/trails/power:粤01-R0001?limit=all', 'inspector'),

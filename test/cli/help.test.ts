@@ -24,6 +24,10 @@ const COMMANDS: [string, { args: RegExp; zh: string; en: string }][] = [
   ],
   ['submit', { args: /<record\.\.\.>[\s\S]*--key[\s\S]*--url[\s\S]*-o, --out/, zh: '提交任何类型', en: 'submit records' }],
   ['verify', { args: /<file> \[evidence\.\.\.\][\s\S]*--policy/, zh: '离线核验', en: 'offline' }],
+  [
+    'compare',
+    { args: /<a> <b>[\s\S]*--policy[\s\S]*--url[\s\S]*--statement[\s\S]*-o, --out/, zh: '同一历史', en: 'one history' }
+  ],
   ['trail', { args: /<name>[\s\S]*--url[\s\S]*--policy[\s\S]*--key[\s\S]*-o, --out/, zh: '完整的轨迹', en: 'whole trail' }],
   ['audit', { args: /--url[\s\S]*--data[\s\S]*--policy/, zh: '重读并重算', en: 're-read and re-verify' }],
   ['export', { args: /<file>[\s\S]*--format[\s\S]*-o, --out/, zh: '其他格式', en: 'another format' }]
