@@ -9,6 +9,7 @@ import { formatVkey, makeVkey, TYPE_COSIGNATURE } from '../../src/core/note.ts'
 import { decodeHandout } from '../../src/core/promise.ts'
 import { verifyStatement } from '../../src/core/statement.ts'
 import { PROMISE_TIME } from '../../src/http/submit.ts'
+import { CATALOGUE_VERSION } from '../../src/records/catalogue.ts'
 import { fix, opinion } from '../helpers/lab.ts'
 import { type Answer, originOf, submission, TestNetwork } from '../helpers/network.ts'
 
@@ -130,7 +131,10 @@ describe('what is refused', () => {
       const answer = await network.post(statement)
       expect(answer.json().code).toBe(code)
       const handout = handed(network, log, refusalIn(answer))
-      expect(handout).toMatchObject({ kind: 'refusal', refusal: { digest: sha256(statement), code, catalogue: 1 } })
+      expect(handout).toMatchObject({
+        kind: 'refusal',
+        refusal: { digest: sha256(statement), code, catalogue: CATALOGUE_VERSION }
+      })
     }
   })
 
