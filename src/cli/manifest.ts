@@ -69,7 +69,13 @@ export function parseManifest(text: string): ManifestLine[] | undefined {
   for (const line of rest) {
     const match = /^([0-9a-f]{64}) (0|[1-9][0-9]{0,15}) (.+)$/u.exec(line)
     const [, sha256, size, path] = match ?? []
-    if (path === undefined || !isPath(path) || (lines.length > 0 && compareText(lines.at(-1)!.path, path) >= 0)) return undefined
+    if (
+      path === undefined ||
+      !isPath(path) ||
+      !Number.isSafeInteger(Number(size)) ||
+      (lines.length > 0 && compareText(lines.at(-1)!.path, path) >= 0)
+    )
+      return undefined
     lines.push({ path, size: Number(size), sha256: sha256! })
   }
   return lines

@@ -140,6 +140,7 @@ describe('what is no manifest is not read as one', () => {
     ['upper case', good.replace(digest, digest.toUpperCase())],
     ['a short digest', good.replace(digest, digest.slice(1))],
     ['a size with a leading zero', good.replace(' 12 ', ' 012 ')],
+    ['a size beyond 2^53, which would be read as another', good.replace(' 12 ', ' 9007199254740993 ')],
     ['a path upwards', good.replace('b/c', '../c')],
     ['a path to here', good.replace('b/c', './c')],
     ['an absolute path', good.replace('b/c', '/c')],

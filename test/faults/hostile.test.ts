@@ -7,8 +7,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { FatalError, LianzhengError } from '../../src/core/errors.ts'
 import { hostileInput } from '../helpers/hostile.ts'
 import { hostileRequests } from '../helpers/hostile-http.ts'
+import { type Target, Wrong } from '../helpers/hostile-reader.ts'
 import { attack } from '../helpers/hostile-run.ts'
-import { hostileTargets, type Target, Wrong } from '../helpers/hostile-targets.ts'
+import { hostileTargets } from '../helpers/hostile-targets.ts'
 
 const SEED = '20200826'
 const INPUTS = 300

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http'
 import { type Bytes, utf8 } from '../../src/core/bytes.ts'
 import { CODES } from '../../src/core/errors.ts'
 import { changeJson, changeText, inventJson, inventText } from './hostile.ts'
-import { type Target, Wrong } from './hostile-targets.ts'
+import { type Target, Wrong } from './hostile-reader.ts'
 import { fix, opinion } from './lab.ts'
 import { submission, TestNetwork } from './network.ts'
 

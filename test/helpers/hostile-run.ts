@@ -1,7 +1,7 @@
 /** Puts hostile inputs before a reader and watches what comes of it. */
 import { FatalError, LianzhengError } from '../../src/core/errors.ts'
 import { hostileInput } from './hostile.ts'
-import { type Target, Wrong } from './hostile-targets.ts'
+import { type Target, Wrong } from './hostile-reader.ts'
 
 export interface Fault {
   target: string

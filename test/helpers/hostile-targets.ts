@@ -55,43 +55,14 @@ import { CLASSES, holdsTrail, isTrailName, normaliseCaseNumber } from '../../src
 import { decodeValue, encodeValue } from '../../src/store/values.ts'
 import { checkNfc, type ExaminedRecord, examine, matchDisclosures } from '../../src/verify/admit.ts'
 import { showRecord } from '../../src/verify/shown.ts'
-import { changeJson, changeText, inventJson, inventText, type Material } from './hostile.ts'
+import { changeJson, changeText, inventJson, inventText } from './hostile.ts'
 import { changeCbor, changed, inventCbor, nodeOf, write } from './hostile-cbor.ts'
+import { messageTargets } from './hostile-messages.ts'
+import { must, oneForm, type Target, textOf, texts, Wrong } from './hostile-reader.ts'
 import { fix, Lab, opinion, USERS } from './lab.ts'
 import { mutate, type Random } from './mutations.ts'
 import { judge, reads, type Specimen } from './reads.ts'
 import { SPECIMENS } from './specimens.ts'
-
-export interface Target extends Material {
-  name: string
-  /** Reads what only the disk gives: there a FatalError is as good a refusal. */
-  ofStore?: true
-  read(input: Bytes, sample: Bytes): unknown
-}
-
-export class Wrong extends Error {}
-
-function must(holds: boolean, what: string): void {
-  if (!holds) throw new Wrong(what)
-}
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-const textOf = (bytes: Bytes): string => decoder.decode(bytes)
-const texts = (...samples: string[]): Bytes[] => samples.map(utf8)
-
-/** A text with one accepted form: what is read and written again is the same. */
-function oneForm<T>(name: string, samples: string[], read: (text: string) => T, format: (value: T) => string): Target {
-  return {
-    name,
-    samples: texts(...samples),
-    change: changeText,
-    invent: inventText,
-    read: (input) => {
-      const text = textOf(input)
-      must(format(read(text)) === text, 'a second form was accepted')
-    }
-  }
-}
 
 /** Hashes in a row, behind two numbers; the second is the size of the tree, to which a root alone is not bound (its checkpoint is). */
 function proofTarget(name: string, sample: Bytes, holds: (a: number, b: number, proof: Bytes[]) => boolean): Target {
@@ -210,6 +181,7 @@ export async function hostileTargets(): Promise<Target[]> {
   }
 
   return [
+    ...messageTargets({ note, leaves }),
     {
       name: 'cbor',
       samples: statements.flatMap(({ payload, protectedBytes }) => [payload, protectedBytes]).concat(disclosures),
@@ -444,12 +416,13 @@ export async function hostileTargets(): Promise<Target[]> {
       read: (input) => {
         const record = jsonOf(input)
         if (typeof record !== 'object' || record === null) return
-        const { type } = record as { type?: unknown }
+        const { type, staff: about } = record as { type?: unknown; staff?: unknown }
         const known = CATALOGUE.find((one) => one.type === type)
         const roles = known?.writers ?? ['clerk']
-        // Whoever may write it: systems and administrators have no staff code.
+        // Whoever may write it: systems and administrators have no staff code; what one files about oneself bears one's own.
         const { staff, ...withoutStaff } = clerk
-        const author = roles.some((role) => ROLES_WITHOUT_STAFF.includes(role)) ? withoutStaff : { ...withoutStaff, staff }
+        const own = { ...withoutStaff, staff: typeof about === 'string' ? about : staff }
+        const author = roles.some((role) => ROLES_WITHOUT_STAFF.includes(role)) ? withoutStaff : own
         const { statement } = draft(record as { [name: string]: unknown }, {
           aud: lab.origin,
           author: { ...author, roles },

@@ -165,6 +165,8 @@ const ODD = [
   '𠀀'
 ]
 
+const NUMBERS = ['0', '-1', '01', '1.0', '4294967296', '9007199254740991', '9007199254740993', '1e3', '999999999999999999999']
+
 type TextChange = (text: string, random: Random) => string
 
 const TEXT_CHANGES: readonly TextChange[] = [
@@ -176,11 +178,14 @@ const TEXT_CHANGES: readonly TextChange[] = [
   (text, random) => lines(text, (all) => all.toSpliced(random(all.length), 0, pick(random, all))),
   (text, random) => lines(text, (all) => all.with(random(all.length), pick(random, all))),
   (text, random) => lines(text, (all) => all.with(random(all.length), pick(random, ODD))),
-  (text, random) =>
-    text.replace(
-      pick(random, text.match(/\d+/g) ?? ['0']),
-      pick(random, ['0', '-1', '01', '1.0', '4294967296', '9007199254740991', '9007199254740993', '1e3', '999999999999999999999'])
-    ),
+  (text, random) => {
+    // Digits that stand alone are numbers more often than those inside a word.
+    const alone = [...text.matchAll(/(?<![\p{L}\d])\d+(?![\p{L}\d])/gu)]
+    const match = pick(random, alone.length > 0 ? alone : [...text.matchAll(/\d+/g)])
+    return match === undefined
+      ? text
+      : text.slice(0, match.index) + pick(random, NUMBERS) + text.slice(match.index + match[0].length)
+  },
   (text, random) => {
     const words = text.split(/(\s+)/)
     return words.with(random(words.length), pick(random, words)).join('')
