@@ -14,6 +14,7 @@ import { leafHash } from '../src/core/hash.ts'
 import { keyId } from '../src/core/keys.ts'
 import { parsePolicy } from '../src/core/policy.ts'
 import { auditStore } from '../src/log/audit.ts'
+import { namedKeys } from '../src/log/head.ts'
 import { plainVerifier } from '../src/node/native.ts'
 import type { Draft } from '../src/records/draft.ts'
 import { openLevel } from '../src/store/level.ts'
@@ -70,9 +71,8 @@ async function fill(lab: Lab): Promise<void> {
   const changes: Written[] = [
     registryChange('registry.member', 1),
     registryChange('registry.policy', 1),
-    // Keys by which nothing in the store is signed: the node that opens it has those of its seed.
     {
-      record: { type: 'registry.node', at: AT, keys: { promise: base64url(LEAVER.signer.publicKey) }, generation: 2 },
+      record: { type: 'registry.node', at: AT, keys: { promise: base64url(namedKeys(lab.keys, 2).promise) }, generation: 2 },
       by: USERS.admin
     }
   ]

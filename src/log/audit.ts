@@ -11,6 +11,7 @@ import { decodePage } from '../core/map-page.ts'
 import { formatVkey, isBy, type Note, parseNote, parseVkey, type Vkey, verifyNoteSignature } from '../core/note.ts'
 import { CLASSES, type Policy } from '../core/policy.ts'
 import { evaluatePolicy } from '../core/quorum.ts'
+import { nodeKeysAt } from '../core/registry.ts'
 import type { Seal } from '../core/seal.ts'
 import { encodeTrailState, rootOfTrail } from '../core/trail.ts'
 import type { DisclosureCipher } from '../store/disclosures.ts'
@@ -269,8 +270,11 @@ class StoreAudit {
     if (checkpoint.size > replay.head.size) this.#find('m note', 'STORE_DISAGREES', `a size of at most ${replay.head.size}`)
     else if (checkpoint.size === replay.head.size && !equalBytes(checkpoint.root, replay.head.root))
       this.#find('m note', 'STORE_DISAGREES', `root ${hex(replay.head.root)}`)
-    const vkey = replay.registry.meta?.nodeKeys.at(-1)?.keys.log
-    if (vkey === undefined) return
+    const meta = replay.registry.meta
+    if (meta === undefined) return
+    // The note may lag behind the head after a crash, by a change of keys too.
+    const inForce = nodeKeysAt(meta, checkpoint.size)
+    const vkey = inForce.log
     const policy = this.#options.policy
     const result = policy === undefined ? undefined : evaluatePolicy(policy, note, checkpoint)
     if (result !== undefined && result.log !== 'verified')
@@ -279,7 +283,7 @@ class StoreAudit {
     const line = own === undefined ? undefined : note.signatures.find((signature) => isBy(signature, own))
     if (own === undefined || line === undefined || !verifyNoteSignature(note.text, line, own))
       this.#find('m note', 'SIGNATURE_INVALID', `a signature by ${vkey}`)
-    this.#checkPostQuantumLine(note, checkpoint, replay.registry.meta!.nodeKeys.at(-1)!.keys['log-mldsa44'])
+    this.#checkPostQuantumLine(note, checkpoint, inForce['log-mldsa44'])
   }
 
   /** The log's ML-DSA-44 key stands in genesis by the hash of its vkey alone; the policy may give the key itself. */

@@ -21,6 +21,8 @@ export class Reader {
   readonly #ledger: Ledger
   readonly #origin: string
   readonly #current: () => Published | undefined
+  /** By the index at which a change of the node's keys took effect. */
+  readonly #changes = new Map<number, number[]>()
 
   constructor(ledger: Ledger, origin: string, current: () => Published | undefined) {
     this.#ledger = ledger
@@ -217,18 +219,49 @@ export class Reader {
 
   /** Changes of the node's own keys, with their approvals: seals after them verify under the new keys. */
   #nodeChanges(): number[] {
-    if ((this.#ledger.meta?.nodeKeys.length ?? 1) === 1) return []
-    const changes: number[] = []
-    const leaves: Bytes[] = []
-    for (const { index, leaf } of this.#members(`ledger:${this.#origin}`)) {
-      const body = this.statement(index).body
-      if (body.get('type') === 'registry.node') leaves.push(leaf)
-      else if (body.get('type') !== 'registry.approve') continue
-      const refs = (body.get('refs') ?? []) as Map<string, Bytes>[]
-      if (body.get('type') === 'registry.node' || refs.some((ref) => leaves.some((known) => equalBytes(known, ref.get('leaf')!))))
-        changes.push(index)
+    const { size } = this.published()
+    return (this.#ledger.meta?.nodeKeys ?? []).flatMap(({ from }) => (from === 0 || from >= size ? [] : this.#nodeChange(from)))
+  }
+
+  /**
+   * The change that took effect at an index, which is its own or that of the last approval. Approvals before that one, where more than two
+   * organisations must agree, lie between the two; what happened once stays as it was, and is looked for once.
+   */
+  #nodeChange(effective: number): number[] {
+    const known = this.#changes.get(effective)
+    if (known !== undefined) return known
+    const last = this.statement(effective)
+    let found = [effective]
+    if (last.body.get('type') === 'registry.approve') {
+      const leaf = approved(last)
+      const proposed = this.indexOfLeaf(leaf)
+      const between = this.#membersBetween(`ledger:${this.#origin}`, proposed, effective).filter((index) => {
+        const statement = this.statement(index)
+        return statement.body.get('type') === 'registry.approve' && equalBytes(approved(statement), leaf)
+      })
+      found = [proposed, ...between, effective]
     }
-    return changes
+    this.#changes.set(effective, found)
+    return found
+  }
+
+  /** Indexes of a trail's members above one index and below another, found by halves. */
+  #membersBetween(name: string, above: number, below: number): number[] {
+    const key = trailKey(name)
+    const { count } = this.#trailState(name)
+    const read = (level: number, index: number) => this.#ledger.trailTile(key, level, index)
+    const indexAt = (at: number) => readMembers(at, at + 1, read)[0]!.index
+    const firstAbove = (index: number): number => {
+      let low = 0
+      let high = count
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2)
+        if (indexAt(middle) > index) high = middle
+        else low = middle + 1
+      }
+      return low
+    }
+    return readMembers(firstAbove(above), firstAbove(below - 1), read).map(({ index }) => index)
   }
 
   #members(name: string): TrailMember[] {
@@ -264,4 +297,10 @@ export class Reader {
   *entries(from: number, to: number): Iterable<Bytes> {
     for (let index = from; index < to; index++) yield this.#ledger.requireEntry(index)
   }
+}
+
+/** The change that a `registry.approve` agrees to. */
+function approved({ body }: Statement): Bytes {
+  const [ref] = body.get('refs') as Map<string, Bytes>[]
+  return ref!.get('leaf')!
 }

@@ -9,14 +9,13 @@ import { EMPTY_HASH, HASH_SIZE, leafHash } from '../core/hash.ts'
 import { loadPage } from '../core/map-page.ts'
 import { treeRoot } from '../core/merkle.ts'
 import { parseNote } from '../core/note.ts'
-import { nodeKeysAt } from '../core/registry.ts'
 import { decodeSeal } from '../core/seal.ts'
 import { decodeStatement, verifyStatement } from '../core/statement.ts'
 import { classRange } from '../store/layout.ts'
 import type { Store } from '../store/store.ts'
 import { requireCatalogue } from '../verify/catalogue.ts'
 import type { Head } from '../verify/fold.ts'
-import { checkSignedHead, type LogKeys, signHead } from './head.ts'
+import { checkSignedHead, keysAt, type LogKeys, signHead } from './head.ts'
 import { Ledger } from './ledger.ts'
 
 export interface Recovered {
@@ -64,7 +63,8 @@ async function open(ledger: Ledger, keys: LogKeys, remembered: string | undefine
   const stored = ledger.note()
   if (stored !== undefined) checkSignedHead(stored, head, keys, ledger)
   const size = stored === undefined ? 0 : parseCheckpoint(parseNote(stored).text).size
-  const published = size === head.size ? { note: stored!, size } : { note: signHead(head, keys), size: head.size }
+  const inForce = keysAt(keys, ledger.meta, head.size)
+  const published = size === head.size ? { note: stored!, size } : { note: signHead(head, inForce), size: head.size }
   return { ledger, head, published, garbage: await readGarbage(ledger.store) }
 }
 
@@ -88,9 +88,7 @@ function checkHead(ledger: Ledger, head: Head, keys: LogKeys): void {
   const meta = ledger.meta
   if (meta === undefined) throw refuse('r', 'a registry')
   requireCatalogue(meta.catalogue)
-  const key = nodeKeysAt(meta, head.size - 1).statement
-  if (!equalBytes(key, keys.statement.publicKey))
-    throw new FatalError('STORE_FOREIGN', { field: 'seedFile', expected: 'the seed this log was made with' })
+  const key = keysAt(keys, meta, head.size - 1).statement.publicKey
   if (!verifyStatement(statement, key)) throw refuse(`e ${head.size - 1}`, 'a seal whose signature verifies')
   if (!equalBytes(treeRoot(head.size, ledger.nodes(head.size)), head.root))
     throw refuse('h', `tiles with the root ${hex(head.root)}`)

@@ -11,8 +11,7 @@
 import { type Bytes, binary, equalBytes, utf8 } from '../core/bytes.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
 import { keyId } from '../core/keys.ts'
-import { formatVkey } from '../core/note.ts'
-import { GENESIS, MemoryRegistry, type RegistryChange, standingOf } from '../core/registry.ts'
+import { GENESIS, MemoryRegistry, type NodeKeys, type RegistryChange, standingOf } from '../core/registry.ts'
 import { signSeal } from '../core/seal.ts'
 import { decodeStatement } from '../core/statement.ts'
 import { disclosuresKey, NOTE_KEY, STORE_VERSION } from '../store/layout.ts'
@@ -20,7 +19,7 @@ import { put, type Store } from '../store/store.ts'
 import { admit, type ExaminedRecord, MAX_AHEAD, type Position } from '../verify/admit.ts'
 import { requireCatalogue, requirePublished } from '../verify/catalogue.ts'
 import { type Folded, fold, type Head } from '../verify/fold.ts'
-import { type LogKeys, signHead } from './head.ts'
+import { foreignKey, heldKeys, keysAt, type LogKeys, signHead } from './head.ts'
 import { type BatchEntry, writesOf } from './integrate.ts'
 import type { Ledger } from './ledger.ts'
 import { type Placed, Pool, type Verifier, type Waiting } from './pool.ts'
@@ -39,6 +38,7 @@ export interface Published {
 }
 
 export interface SequencerOptions {
+  /** The first generation, which the others come of. */
   keys: LogKeys
   /** Classes the log holds. */
   classes: readonly string[]
@@ -60,6 +60,8 @@ export class Sequencer {
   readonly #ledger: Ledger
   // Owned by #seal, which never runs twice at a time.
   #head: Head
+  /** In force under it. */
+  #keys: LogKeys
   /** Of the store, as it says; undefined in a new one. */
   #version: number | undefined
   #published: Published | undefined
@@ -77,6 +79,7 @@ export class Sequencer {
     const { ledger, head, published, garbage } = options.recovered
     this.#ledger = ledger
     this.#head = head
+    this.#keys = keysAt(options.keys, ledger.meta, head.size)
     this.#version = ledger.format()?.version
     this.#garbage = [...garbage]
     if (published !== undefined) this.#published = publishedOf(published.note, head)
@@ -93,6 +96,10 @@ export class Sequencer {
 
   get head(): Head {
     return this.#head
+  }
+  /** The keys in force. */
+  get keys(): LogKeys {
+    return this.#keys
   }
   get published(): Published | undefined {
     return this.#published
@@ -158,14 +165,18 @@ export class Sequencer {
    * A change to keys that this node does not hold would leave it sealing with keys that no longer count: every receipt after it would be broken.
    * Under a catalogue that it does not know it could judge nothing any more.
    */
-  #requireOwn({ body }: ExaminedRecord, { meta }: RegistryChange): void {
+  #requireOwn({ type, body }: ExaminedRecord, { meta }: RegistryChange): void {
+    const { keys } = this.#options
+    const refuse = (field: string) =>
+      new LianzhengError('FIELD_INVALID', { field, expected: 'keys that this node holds: `lianzheng registry node`' })
     if (body.catalogue !== undefined) requirePublished(body.catalogue as number, body.catalogueDigest as Bytes)
-    if (meta !== undefined) requireCatalogue(meta.catalogue)
-    const { statement, log } = meta?.nodeKeys.at(-1)?.keys ?? {}
-    const own = this.#options.keys
-    if (statement === undefined || log === undefined) return
-    if (!equalBytes(statement, own.statement.publicKey) || log !== formatVkey(own.log.vkey))
-      throw new LianzhengError('FIELD_INVALID', { field: 'keys', expected: 'statement and log keys that this node holds' })
+    if (type.type === 'registry.node') {
+      const foreign = foreignKey(keys, body.generation as number, body.keys as Partial<NodeKeys>)
+      if (foreign !== undefined) throw refuse(`keys.${foreign}`)
+    }
+    if (meta === undefined) return
+    requireCatalogue(meta.catalogue)
+    if (heldKeys(keys, meta, Number.MAX_SAFE_INTEGER) === undefined) throw refuse('keys')
   }
 
   #timeInForce(registry: Position['registry']): Position['time'] {
@@ -230,13 +241,15 @@ export class Sequencer {
 
   async #seal(waiting: readonly Waiting[]): Promise<void> {
     this.checkClock()
-    const { keys, store, clock } = this.#options
+    const { store, clock } = this.#options
     const registry = new MemoryRegistry(this.#ledger)
     const admitted = this.#admitInOrder(waiting, registry)
     if (admitted.length === 0) return
     const entries = admitted.map(({ record, disclosures }): BatchEntry => ({ statement: record.statement, disclosures }))
     const start = this.#head.size
     const { operator } = registry.meta!
+    // A change of the node's keys takes effect for the very seal that ends its batch.
+    const keys = keysAt(this.#options.keys, registry.meta, start + entries.length)
     const folded = fold(
       this.#head,
       entries.map(({ statement }) => statement),
@@ -263,6 +276,7 @@ export class Sequencer {
     await store.write(writes, { durable: true }) // A crash here leaves all of the batch or nothing; nobody has been answered.
 
     this.#head = folded.head
+    this.#keys = keys
     this.#garbage = [...this.#garbage.filter((item) => !garbage.includes(item)), ...supersededBy(folded)]
     this.#ledger.registryChanged(registry.meta, registry.changedKeys())
     this.#ledger.trailsChanged(folded.trails)
@@ -298,7 +312,7 @@ export class Sequencer {
   }
 
   async #publish(): Promise<void> {
-    const note = signHead(this.#head, this.#options.keys)
+    const note = signHead(this.#head, this.#keys)
     await this.#options.store.write([put(NOTE_KEY, utf8(note))], { durable: false })
     this.#published = publishedOf(note, this.#head)
     this.#options.onPublished?.(this.#published)

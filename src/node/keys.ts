@@ -43,9 +43,9 @@ export function readsSigner(seed: Bytes, nodeName: string): Signer {
   return ed25519Signer(deriveSecret(seed, 'reads', nodeName))
 }
 
-/** All keys of one log. Generation 1: later generations come with `registry.node`. */
+/** All keys of one log. Those of later generations, which come with `registry.node`, are derived when they are asked for. */
 export function keysOfLog(seed: Bytes, origin: string): LogKeys {
-  return logKeys(origin, (purpose) => deriveSecret(seed, purpose, origin))
+  return logKeys(origin, (purpose, generation) => deriveSecret(seed, purpose, origin, generation))
 }
 
 /** The keys under which a node cosigns logs of others. */

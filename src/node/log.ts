@@ -41,12 +41,13 @@ export interface NodeLogOptions {
 export class NodeLog implements LogContext {
   readonly name: string
   readonly classes: readonly string[]
-  readonly keys: LogKeys
   ledger!: Ledger
   sequencer!: Sequencer
   reader!: Reader
   readonly finality: Finality
   readonly #options: NodeLogOptions
+  /** Of the first generation. */
+  readonly #keys: LogKeys
   /** Undefined while it is closed. */
   #store: Store | undefined
   #suspended = false
@@ -57,7 +58,7 @@ export class NodeLog implements LogContext {
   private constructor({ name, class: held }: NodeConfig['logs'][number], options: NodeLogOptions) {
     this.name = name
     this.classes = Array.isArray(held) ? held : [held]
-    this.keys = keysOfLog(options.seed, `${options.config.name}/${name}`)
+    this.#keys = keysOfLog(options.seed, `${options.config.name}/${name}`)
     this.finality = new Finality(options.policy, () => this.sequencer.published?.note)
     this.#options = options
   }
@@ -86,9 +87,9 @@ export class NodeLog implements LogContext {
     makeDirectory(directory)
     const store = await openLevel(directory)
     try {
-      const recovered = await recover(store, this.keys, readHeadFile(headFile))
+      const recovered = await recover(store, this.#keys, readHeadFile(headFile))
       const sequencer = new Sequencer({
-        keys: this.keys,
+        keys: this.#keys,
         classes: this.classes,
         store,
         recovered,
@@ -106,7 +107,7 @@ export class NodeLog implements LogContext {
       this.#store = store
       this.ledger = recovered.ledger
       this.sequencer = sequencer
-      this.reader = new Reader(recovered.ledger, this.keys.origin, () => sequencer.published)
+      this.reader = new Reader(recovered.ledger, this.#keys.origin, () => sequencer.published)
     } catch (error) {
       await store.close()
       throw error
@@ -117,6 +118,11 @@ export class NodeLog implements LogContext {
     if (error.code !== 'DISK_FULL') return this.#options.onFatal(error)
     this.#suspended = true
     this.#options.onSuspended(this)
+  }
+
+  /** In force. */
+  get keys(): LogKeys {
+    return this.sequencer.keys
   }
 
   /** Takes no records until it was opened again. */

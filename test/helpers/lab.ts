@@ -56,7 +56,10 @@ export function seedKeys(seed: string, origin: string): LogKeys {
   const secret = createHash('sha256').update(seed).digest()
   const made =
     keysMade.get(name) ??
-    logKeys(origin, (purpose) => new Uint8Array(hkdfSync('sha256', secret, '', keyInfo(purpose, origin, 1), 32)))
+    logKeys(
+      origin,
+      (purpose, generation) => new Uint8Array(hkdfSync('sha256', secret, '', keyInfo(purpose, origin, generation), 32))
+    )
   keysMade.set(name, made)
   return made
 }
