@@ -2,10 +2,11 @@
  * `npm run soak`: what takes too long for `npm test`.
  *
  *   strace   records one at a time at a traced node: no answer leaves before the record's `fdatasync` (`--records 200`)
+ *   overload three times as many records as the node takes: refused by a code, nothing lost, memory within bounds, quick again afterwards
  *   fuzz     hostile inputs for everything that reads bytes and texts from outside (`--inputs 1000000` each: more than an hour)
  *   kill     rounds of kill -9 at a node under 200 records/s, audited every tenth round as the kill left it (`--rounds 100`)
  *
- *   npm run soak -- [--only strace,kill,fuzz] [--rounds 100] [--records 200] [--inputs 1000000] [--seed TEXT]
+ *   npm run soak -- [--only strace,kill,overload,fuzz] [--rounds 100] [--records 200] [--inputs 1000000] [--seed TEXT]
  *
  * Exits 0 where every part chosen has passed, 1 where one failed, 2 where one could not be tried: skipped is not passed.
  */
@@ -23,6 +24,7 @@ import { Dice, type Entry, Load } from '../test/helpers/load.ts'
 import { Network, NodeProcess } from '../test/helpers/node-process.ts'
 import { answersAfterSync, parseTrace, TRACED, type Traced } from '../test/helpers/trace.ts'
 import { fuzz } from './soak/fuzz.ts'
+import { overload } from './soak/overload.ts'
 
 /** What a part found, as rows of the summary; throws where it failed. */
 type Figures = { [what: string]: string | number }
@@ -34,7 +36,7 @@ const PER_SECOND = 200
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: 'strace,kill,fuzz' },
+    only: { type: 'string', default: 'strace,kill,overload,fuzz' },
     rounds: { type: 'string', default: '100' },
     records: { type: 'string', default: '200' },
     inputs: { type: 'string', default: '1000000' },
@@ -45,6 +47,7 @@ const { values: options } = parseArgs({
 const PARTS: { [name: string]: (network: Network) => Promise<Figures> } = {
   strace: (network) => tracedAnswers(network, count('records')),
   kill: (network) => killedNodes(network, count('rounds')),
+  overload: (network) => overload(network, say),
   fuzz: () => fuzz(count('inputs'), `fuzz ${options.seed}`, say)
 }
 

@@ -130,6 +130,9 @@ export class NodeProcess {
     return node
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
   get stdout(): string {
     return this.#stdout()
   }
