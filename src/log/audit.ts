@@ -20,6 +20,7 @@ import {
   classRange,
   ctiKey,
   disclosuresKey,
+  erasedKey,
   FORMAT_KEY,
   HEAD_KEY,
   KEY_CLASSES,
@@ -27,6 +28,7 @@ import {
   keyStateKey,
   leafKey,
   NOTE_KEY,
+  PURGE_KEY,
   pageKey,
   REGISTRY_KEY,
   sealKey,
@@ -36,8 +38,10 @@ import {
 } from '../store/layout.ts'
 import type { Store } from '../store/store.ts'
 import { encodeValue } from '../store/values.ts'
+import { spokenOf } from '../verify/about.ts'
 import { type Examined, type ExaminedRecord, matchDisclosures } from '../verify/admit.ts'
 import type { StoredTrail } from '../verify/fold.ts'
+import { type Asked, askedWith, goneOf, isErasure, NOTHING_ASKED, without } from './erasures.ts'
 import { Ledger, type TrailOfVersion1 } from './ledger.ts'
 import type { Verifier } from './pool.ts'
 import { type Finding, Replay } from './replay.ts'
@@ -80,6 +84,8 @@ class StoreAudit {
   /** Lists of superseded pages by height, for the heights the store still keeps. */
   readonly #superseded = new Map<number, Bytes | undefined>()
   #disclosures = 0
+  /** By the index of the record spoken of. */
+  readonly #erasures = new Map<number, { target: ExaminedRecord; asked: Asked }>()
   #unopened = 0
   #cipher: DisclosureCipher | undefined
 
@@ -135,6 +141,7 @@ class StoreAudit {
       entry: (index) => this.#ledger.entry(index)
     })
     await this.#replayEntries(replay, head?.size ?? 0)
+    this.#compareErasures()
     this.#compareState(replay)
     if (head !== undefined) this.#compareHead(replay)
     this.#compareNote(replay, origin)
@@ -198,6 +205,32 @@ class StoreAudit {
     this.#compare('c', `c ${index}`, ctiKey(kid, cti), u64(index))
     if (examined.kind === 'seal') return
     this.#checkDisclosures(index, examined)
+    if (isErasure(examined)) this.#noteErasure(index, examined)
+  }
+
+  #noteErasure(index: number, erasure: ExaminedRecord): void {
+    const { leaf } = spokenOf(erasure)!
+    const place = this.#ledger.indexOfLeaf(leaf)
+    const target = place === undefined ? undefined : this.#read(`e ${place}`, () => this.#ledger.earlier(leaf, index))
+    // What speaks of nothing is found by its own replay.
+    if (target === undefined) return
+    const asked = this.#erasures.get(place!)?.asked ?? NOTHING_ASKED
+    this.#erasures.set(place!, { target, asked: askedWith(asked, erasure, target) })
+  }
+
+  /** What was asked is noted down, and nothing that was erased is there any more. */
+  #compareErasures(): void {
+    for (const [index, { target, asked }] of this.#erasures) {
+      this.#compare('x', `x ${index}`, erasedKey(index), encodeValue(asked))
+      const value = this.#store.get(disclosuresKey(index))
+      if (value === undefined || (this.#cipher === undefined && !isPlain(value))) continue
+      this.#read(`d ${index}`, () => {
+        const stored = openDisclosures(index, value, this.#cipher)
+        if (without(stored, goneOf(target.type.type, asked)).length < stored.length)
+          throw new LianzhengError('STORE_DISAGREES', { expected: 'no disclosure of a field that was erased' })
+      })
+    }
+    if (this.#store.get(PURGE_KEY) !== undefined) this.#count('m')
   }
 
   #checkDisclosures(index: number, examined: ExaminedRecord): void {

@@ -12,11 +12,13 @@ import {
   ctiKey,
   disclosuresKey,
   entryKey,
+  erasedKey,
   FORMAT_KEY,
   HEAD_KEY,
   keyStateKey,
   leafKey,
   NOTE_KEY,
+  PURGE_KEY,
   pageKey,
   REGISTRY_KEY,
   STORE_VERSION,
@@ -29,6 +31,7 @@ import type { Store } from '../store/store.ts'
 import { decodeValue } from '../store/values.ts'
 import { type ExaminedRecord, examine } from '../verify/admit.ts'
 import { type FoldedTrail, type FoldReader, type Head, NO_HEAD, type StoredTrail } from '../verify/fold.ts'
+import { type Asked, NOTHING_ASKED } from './erasures.ts'
 
 /** Decoded pages kept in memory: about 7 kB each (measured). */
 const PAGES_KEPT = 4_096
@@ -106,6 +109,18 @@ export class Ledger implements FoldReader, Registry {
   disclosures(index: number): Bytes[] {
     const bytes = this.store.get(disclosuresKey(index))
     return bytes === undefined ? [] : openDisclosures(index, bytes, this.#cipher)
+  }
+
+  /** What has been asked to be erased of a record. */
+  asked(index: number): Asked {
+    const bytes = this.store.get(erasedKey(index))
+    return bytes === undefined ? NOTHING_ASKED : decodeValue<Asked>(bytes, `x ${index}`)
+  }
+
+  /** Indexes whose erased disclosures are still to be purged from the files, oldest first. */
+  toPurge(): number[] {
+    const bytes = this.store.get(PURGE_KEY)
+    return bytes === undefined ? [] : decodeValue<number[]>(bytes, 'm purge')
   }
 
   #index(key: Bytes): number | undefined {

@@ -6,7 +6,7 @@
  *   before the batch is written      nothing: no index was given to anyone
  *   while it is written              all of it or none of it (store contract); whoever waits gets no answer
  *   after it, before the note        a committed head without its note: `recover` signs the same head again
- *   after the note                   everything
+ *   after the note                   everything, but that what an erasure took out may still be in the files: a start purges it
  */
 import { type Bytes, binary, equalBytes, utf8 } from '../core/bytes.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
@@ -14,11 +14,13 @@ import { keyId } from '../core/keys.ts'
 import { GENESIS, MemoryRegistry, type NodeKeys, type RegistryChange, standingOf } from '../core/registry.ts'
 import { signSeal } from '../core/seal.ts'
 import { decodeStatement } from '../core/statement.ts'
-import { disclosuresKey, NOTE_KEY, STORE_VERSION } from '../store/layout.ts'
-import { put, type Store } from '../store/store.ts'
+import { disclosuresKey, NOTE_KEY, PURGE_KEY, STORE_VERSION } from '../store/layout.ts'
+import { put, remove, type Store } from '../store/store.ts'
+import { encodeValue } from '../store/values.ts'
 import { admit, type ExaminedRecord, MAX_AHEAD, type Position } from '../verify/admit.ts'
 import { requireCatalogue, requirePublished } from '../verify/catalogue.ts'
 import { type Folded, fold, type Head } from '../verify/fold.ts'
+import { carryOut, goneOf, isErasure, without } from './erasures.ts'
 import { foreignKey, heldKeys, keysAt, type LogKeys, signHead } from './head.ts'
 import { type BatchEntry, writesOf } from './integrate.ts'
 import type { Ledger } from './ledger.ts'
@@ -71,6 +73,7 @@ export class Sequencer {
   #timer: NodeJS.Timeout | undefined
   #sealing: Promise<void> | undefined
   #keeping: Promise<void> = Promise.resolve()
+  #purging: Promise<void> = Promise.resolve()
   #fatal: FatalError | undefined
   #stopping = false
 
@@ -117,24 +120,58 @@ export class Sequencer {
     if (this.#fatal !== undefined) throw this.#fatal
     if (this.#stopping) throw new LianzhengError('STOPPING')
     const placed = await this.pool.submit(record, disclosures)
-    if (!placed.fresh && disclosures.length > 0) await this.#keepDisclosures(placed.index, disclosures)
+    if (!placed.fresh && disclosures.length > 0) await this.#keepDisclosures(placed.index, record, disclosures)
     return placed
   }
 
-  /** Durable before the answer, one after another: each adds to what the one before has written. */
-  #keepDisclosures(index: number, given: readonly Bytes[]): Promise<void> {
-    const kept = this.#keeping.then(async () => {
+  /** Durable before the answer. What was erased does not come back. */
+  #keepDisclosures(index: number, { type }: ExaminedRecord, given: readonly Bytes[]): Promise<void> {
+    const kept = this.#oneByOne(async () => {
       if (this.#fatal !== undefined) throw this.#fatal
       const stored = this.#ledger.disclosures(index)
-      const missing = given.filter((one) => !stored.some((known) => equalBytes(known, one)))
+      const missing = without(given, goneOf(type.type, this.#ledger.asked(index))).filter(
+        (one) => !stored.some((known) => equalBytes(known, one))
+      )
       if (missing.length === 0) return
       const cipher = this.#options.keys.disclosures
       await this.#options.store.write([put(disclosuresKey(index), cipher.seal(index, [...stored, ...missing]))], {
         durable: true
       })
     })
-    this.#keeping = kept.catch((error: unknown) => this.#stopFor(error, []))
+    kept.catch((error: unknown) => this.#stopFor(error, []))
     return kept
+  }
+
+  /** What reads disclosures and writes them changed: one after another, each on what the one before has written. */
+  #oneByOne<T>(run: () => Promise<T>): Promise<T> {
+    const done = this.#keeping.then(run)
+    this.#keeping = done.then(
+      () => {},
+      () => {}
+    )
+    return done
+  }
+
+  /**
+   * Takes from the files what erasures have taken from the store: before they are answered, and at a start, because a crash may have come between.
+   * Resolves when it is done.
+   */
+  purge(): Promise<void> {
+    const done = this.#purging.then(() => this.#purge())
+    this.#purging = done.catch((error: unknown) => this.#stopFor(error, []))
+    return done
+  }
+
+  async #purge(): Promise<void> {
+    const { store } = this.#options
+    const indexes = this.#ledger.toPurge()
+    if (indexes.length === 0) return
+    await store.purge([...new Set(indexes)].map(disclosuresKey)) // A crash here leaves the list.
+    await this.#oneByOne(async () => {
+      // An erasure meanwhile has added to its end, the same record perhaps.
+      const left = this.#ledger.toPurge().slice(indexes.length)
+      await store.write([left.length === 0 ? remove(PURGE_KEY) : put(PURGE_KEY, encodeValue(left))], { durable: true })
+    })
   }
 
   #indexBelowHead(leaf: Bytes): number | undefined {
@@ -245,14 +282,13 @@ export class Sequencer {
     const registry = new MemoryRegistry(this.#ledger)
     const admitted = this.#admitInOrder(waiting, registry)
     if (admitted.length === 0) return
-    const entries = admitted.map(({ record, disclosures }): BatchEntry => ({ statement: record.statement, disclosures }))
     const start = this.#head.size
     const { operator } = registry.meta!
     // A change of the node's keys takes effect for the very seal that ends its batch.
-    const keys = keysAt(this.#options.keys, registry.meta, start + entries.length)
+    const keys = keysAt(this.#options.keys, registry.meta, start + admitted.length)
     const folded = fold(
       this.#head,
-      entries.map(({ statement }) => statement),
+      admitted.map(({ record }) => record.statement),
       clock(),
       (seal) => signSeal(seal, keys.origin, operator, keys.statement),
       this.#ledger
@@ -260,20 +296,25 @@ export class Sequencer {
     const garbage = this.#garbage.filter(({ height }) => height <= (this.#published?.sealHeight ?? -1))
     const meta = registry.meta === this.#ledger.meta ? undefined : registry.meta
     const seal = decodeStatement(folded.sealStatement)
-    const writes = writesOf({
-      origin: keys.origin,
-      version: this.#version,
-      cipher: keys.disclosures,
-      start,
-      entries,
-      seal,
-      folded,
-      meta,
-      keys: registry.changedKeys(),
-      garbage
-    })
-
-    await store.write(writes, { durable: true }) // A crash here leaves all of the batch or nothing; nobody has been answered.
+    const commit = async (): Promise<boolean> => {
+      const { left, writes, purges } = carryOut(admitted, start, this.#ledger, keys.disclosures)
+      const batch = writesOf({
+        origin: keys.origin,
+        version: this.#version,
+        cipher: keys.disclosures,
+        start,
+        entries: admitted.map(({ record }, i): BatchEntry => ({ statement: record.statement, disclosures: left[i]! })),
+        seal,
+        folded,
+        meta,
+        keys: registry.changedKeys(),
+        garbage
+      })
+      await store.write([...batch, ...writes], { durable: true }) // A crash here leaves all of the batch or nothing; nobody has been answered.
+      return purges
+    }
+    const erases = admitted.some(({ record }) => isErasure(record))
+    const purges = await (erases ? this.#oneByOne(commit) : commit())
 
     this.#head = folded.head
     this.#keys = keys
@@ -282,7 +323,12 @@ export class Sequencer {
     this.#ledger.trailsChanged(folded.trails)
     this.#version = STORE_VERSION
     await this.#publish() // A crash here leaves a committed head whose note `recover` makes again.
-    for (const [i, { resolve }] of admitted.entries()) resolve({ index: start + i, fresh: true })
+    const purged = purges ? this.purge() : undefined
+    for (const [i, { record, resolve, reject }] of admitted.entries()) {
+      const placed = { index: start + i, fresh: true }
+      if (purged === undefined || !isErasure(record)) resolve(placed)
+      else purged.then(() => resolve(placed), reject)
+    }
   }
 
   /** The same rule once more, now with the index given and against what the batch itself has changed. */
@@ -348,6 +394,7 @@ export class Sequencer {
     }
     clearTimeout(this.#timer)
     await this.#keeping
+    await this.#purging
   }
 }
 

@@ -104,6 +104,7 @@ export class NodeLog implements LogContext {
           onPublished(this, published)
         }
       })
+      await sequencer.purge() // Of erasures that a crash has cut off.
       this.#store = store
       this.ledger = recovered.ledger
       this.sequencer = sequencer

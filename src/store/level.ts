@@ -93,7 +93,7 @@ class LevelStore implements Store {
         }
       }
     } catch (cause) {
-      throw new LianzhengError('STORE_FAILED', { cause })
+      throw new LianzhengError(isFull(cause) ? 'DISK_FULL' : 'STORE_FAILED', { cause })
     }
   }
 

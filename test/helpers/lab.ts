@@ -266,6 +266,13 @@ export function opinion(more: { [name: string]: unknown } = {}): { [name: string
   }
 }
 
+/** Erases fields of a record that the log has. */
+export function erasure(lab: Lab, index: number, fields: readonly string[]): { [name: string]: unknown } {
+  const { trails } = lab.reader.statement(index)
+  const refs = [{ rel: 'erases', log: lab.origin, leaf: lab.leafOf(index) }]
+  return { type: 'body.erased', at: '2020-08-27T09:00:00+08:00', refs, fields, ground: 'PIPL-47', of: trails }
+}
+
 export const all = (_: unknown, disclosures: readonly Bytes[]): readonly Bytes[] => disclosures
 
 export { fromBase64url }
