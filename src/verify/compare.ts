@@ -51,7 +51,9 @@ export function compareHeads(
   const both = a.flatMap((left) =>
     b.filter((right) => right.checkpoint.origin === left.checkpoint.origin).map((right) => ({ left, right }))
   )
-  for (const head of new Set(both.flatMap(({ left, right }) => [left, right]))) checkHead(head, policy, steps)
+  const forged = new Set<ShownHead>()
+  for (const head of new Set(both.flatMap(({ left, right }) => [left, right])))
+    if (!checkHead(head, policy, steps)) forged.add(head)
   if (given === undefined)
     steps.note(
       'policy',
@@ -61,11 +63,14 @@ export function compareHeads(
 
   let contradiction: string | undefined
   const pairs = both.map(({ left, right }): Pair => {
+    const pair = { origin: left.checkpoint.origin, a: headShown(left), b: headShown(right) }
+    // What somebody else wrote into a head shows nothing of the log, and contradicts nothing.
+    if (forged.has(left) || forged.has(right)) return { ...pair, relation: 'unknown' }
     const relation = relate(left, right, proofs)
     const found = relation === 'contradiction' ? contradictionOf(left, right) : undefined
     if (found !== undefined) contradiction ??= formatContradiction(found)
     say(relation, left, right, found !== undefined, steps)
-    return { origin: left.checkpoint.origin, a: headShown(left), b: headShown(right), relation }
+    return { ...pair, relation }
   })
   if (both.length === 0) steps.unchecked('history', '两个文件没有共同的账本', 'the files have no log in common')
   const overall = steps.overall()
@@ -79,13 +84,18 @@ export function compareHeads(
   }
 }
 
-function checkHead(head: ShownHead, policy: Policy, steps: Steps): void {
+/** False where the log's signature does not verify. */
+function checkHead(head: ShownHead, policy: Policy, steps: Steps): boolean {
   const { origin, size } = head.checkpoint
   const at: [string, string] = [`账本 ${origin} 大小 ${size}：`, `${origin} at size ${size}: `]
   if (policy.logs.some(({ vkey }) => vkey.name === origin)) steps.good('policy')
   else steps.unchecked('policy', `没有账本 ${origin} 的密钥`, `no key of the log ${origin} is known`)
-  if (signersOf(head, policy).log.length > 0) steps.good('checkpoint')
-  else if (head.note.signatures.some((line) => policy.logs.some(({ vkey }) => vkey.name === line.name && vkey.id === line.keyId)))
+  const signed = signersOf(head, policy).log.length > 0
+  const forged =
+    !signed &&
+    head.note.signatures.some((line) => policy.logs.some(({ vkey }) => vkey.name === line.name && vkey.id === line.keyId))
+  if (signed) steps.good('checkpoint')
+  else if (forged)
     steps.broken('checkpoint', `${at[0]}账本的签名不成立`, `${at[1]}the log's signature does not verify`, 'SIGNATURE_INVALID')
   else steps.unchecked('checkpoint', `${at[0]}没有已知账本密钥的签名`, `${at[1]}no signature by a known key of the log`)
   if (head.places.length > 0) steps.good('inclusion')
@@ -96,6 +106,7 @@ function checkHead(head: ShownHead, policy: Policy, steps: Steps): void {
       `${at[1]}inclusion proof does not hold (index ${index})`,
       'PROOF_INVALID'
     )
+  return !forged
 }
 
 function relate(a: ShownHead, b: ShownHead, proofs: readonly Consistency[]): Pair['relation'] {

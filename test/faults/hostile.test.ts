@@ -40,6 +40,14 @@ test('most of the inputs are other than real, and they are the same again', () =
   }
 })
 
+test('a head that the log did not sign contradicts nothing', async () => {
+  const target = targets.find(({ name }) => name === 'files compared')!
+  const note = new TextDecoder().decode(target.samples.at(-1))
+  const [origin, size, , ...rest] = note.split('\n')
+  const forged = new TextEncoder().encode([origin, size, `${'A'.repeat(43)}=`, ...rest].join('\n'))
+  await target.read(forged, target.samples.at(-1)!)
+})
+
 describe('a fault is found:', () => {
   const samples = [Uint8Array.of(1, 2, 3)]
   const throwing = (name: string, error: () => unknown): Target => ({

@@ -57,6 +57,7 @@ import { checkNfc, type ExaminedRecord, examine, matchDisclosures } from '../../
 import { showRecord } from '../../src/verify/shown.ts'
 import { changeJson, changeText, inventJson, inventText } from './hostile.ts'
 import { changeCbor, changed, inventCbor, nodeOf, write } from './hostile-cbor.ts'
+import { handoutTargets } from './hostile-handouts.ts'
 import { messageTargets } from './hostile-messages.ts'
 import { must, oneForm, type Target, textOf, texts, Wrong } from './hostile-reader.ts'
 import { fix, Lab, opinion, USERS } from './lab.ts'
@@ -96,7 +97,7 @@ export async function hostileTargets(): Promise<Target[]> {
   const lab = await Lab.open({ seed: 'hostile' })
   const { clerk, president } = USERS
   const drafts = [lab.draft(fix('a'), clerk), lab.draft(opinion(), president), lab.draft(fix('b', { sealed: {} }), clerk)]
-  for (const one of drafts) await lab.place(one)
+  const [placed] = [await lab.place(drafts[0]!), await lab.place(drafts[1]!), await lab.place(drafts[2]!)]
   await lab.sequencer.stop()
   const { note, size } = lab.sequencer.published!
   const statements = Array.from({ length: size }, (_, i) => lab.reader.statement(i))
@@ -182,6 +183,7 @@ export async function hostileTargets(): Promise<Target[]> {
 
   return [
     ...messageTargets({ note, leaves }),
+    ...handoutTargets(lab, placed.index, decodeStatement(drafts[1]!.statement).sub),
     {
       name: 'cbor',
       samples: statements.flatMap(({ payload, protectedBytes }) => [payload, protectedBytes]).concat(disclosures),
