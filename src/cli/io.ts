@@ -1,5 +1,6 @@
 /** What a command may touch of the outside: injected, so that commands are tested without a process. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type Bytes, fromUtf8, utf8 } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
@@ -108,6 +109,31 @@ export function writeNew(file: string, content: string | Bytes, mode = 0o644): v
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
       throw new LianzhengError('FILE_UNREADABLE', { at: file, expected: 'a place that can be written', cause })
     if (Buffer.compare(readBytes(file), bytes) !== 0) throw new LianzhengError('FILE_EXISTS', { at: file })
+  }
+}
+
+/** Writes a file whole and durably, over another one if it is there: after a crash there is the old content or the new. */
+export function replaceFile(file: string, content: string | Bytes, mode = 0o644): void {
+  const temporary = `${file}.${process.pid}.new`
+  try {
+    writeFileSync(temporary, content, { mode, flush: true })
+    renameSync(temporary, file)
+    syncDirectory(dirname(file))
+  } catch (cause) {
+    throw new LianzhengError('FILE_UNREADABLE', { at: file, expected: 'a place that can be written', cause })
+  }
+}
+
+/** Names in a directory are durable only when it is synced itself. Systems that cannot sync a directory do so on their own. */
+export function syncDirectory(directory: string): void {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(directory, 'r')
+    fsyncSync(descriptor)
+  } catch {
+    // Windows opens no directories.
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
   }
 }
 

@@ -147,7 +147,18 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     () => import('./fix.ts')
   )
     .option('--case <case>', t('案号', 'case number'))
-    .option('--list <id>', t('清单编号', 'list id'))
+    .option(
+      '--list <id>',
+      t('清单编号；new：作成一份新清单并出具收据', 'list id; new: make one new list of them, with one receipt for the party')
+    )
+    .option(
+      '--sheet <file>',
+      t(
+        '每个文件一行的 CSV：file,form,copies,pages 及其他字段',
+        'CSV with a line for each file: file,form,copies,pages and other fields'
+      )
+    )
+    .option('--skip-known', t('已固定过的内容不再固定', 'leave out what was fixed before'))
     .option(
       '--set <field=value>',
       t('字段，可重复，如 material=electronic-data', 'a field, repeatable, e.g. material=electronic-data'),

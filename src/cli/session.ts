@@ -9,8 +9,7 @@ import { type Bytes, fromBase64url } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { type Policy, parsePolicy } from '../core/policy.ts'
 import { takesType } from '../records/define.ts'
-import { draft, typeOf } from '../records/draft.ts'
-import type { GivenFile } from '../verify/receipt.ts'
+import { type Draft, draft, typeOf } from '../records/draft.ts'
 import type { Verdict } from '../verify/verdict.ts'
 import { type Io, makeDirectory, readPolicy, say, words, writeNew } from './io.ts'
 
@@ -103,35 +102,45 @@ export class Session {
     return new Session(client, own ?? parsePolicy(text), logs, identities, key)
   }
 
-  /**
-   * Drafts, signs, sends and verifies one record. Of the logs that take its type the one named, or the one its references speak of, or the first.
-   * `keep` is given what the log refuses, with its refusal.
-   */
-  async send(
-    record: { [name: string]: unknown },
-    options: { log?: string; files?: readonly GivenFile[]; keep?: (refusal: Bytes, statement: Bytes) => void } = {}
-  ) {
+  /** Drafts and signs one record. Of the logs that take its type the one named, or the one its references speak of, or the first. */
+  draft(record: { [name: string]: unknown }, log?: string): Draft {
     const type = typeOf(record)
-    const taking = this.identities.filter(
-      ({ log, classes }) => (options.log === undefined || log === options.log) && takesType(type, classes)
-    )
+    const taking = this.identities.filter((one) => (log === undefined || log === one.log) && takesType(type, one.classes))
     const identity = taking.find(({ origin }) => type.class === 'any' && namesLog(record.refs, origin)) ?? taking[0]
     if (identity === undefined)
       throw new LianzhengError('CLASS_NOT_HELD', { field: 'type', expected: [type.class].flat().join(' | ') })
-    const { statement, disclosures, sub } = draft(record, {
+    return draft(record, {
       aud: identity.origin,
       author: { org: identity.org, staff: identity.staff, roles: identity.roles, signer: this.#key.secret.signer },
       iat: Math.floor(Date.now() / 1000),
       random: (length): Bytes => new Uint8Array(randomBytes(length))
     })
+  }
+
+  /** Drafts, signs, sends and verifies one record. `keep` is given what the log refuses, with its refusal. */
+  async send(
+    record: { [name: string]: unknown },
+    options: { log?: string; keep?: (refusal: Bytes, statement: Bytes) => void } = {}
+  ) {
+    const { statement, disclosures, type, sub } = this.draft(record, options.log)
     try {
-      const answered = await this.client.submit(statement, disclosures, this.policy, options.files)
+      const answered = await this.client.submit(statement, disclosures, this.policy)
       return { ...answered, statement, type, sub }
     } catch (error) {
       const refusal = error instanceof LianzhengError ? error.detail.refusal : undefined
       if (refusal !== undefined) options.keep?.(fromBase64url(refusal), statement)
       throw error
     }
+  }
+
+  /** The court one acts for: that of one's own staff code. */
+  get court(): string | undefined {
+    return this.identities.find(({ staff }) => staff !== undefined)?.staff?.split('-')[0]
+  }
+
+  /** Of whom the key is, as commands that are run again compare it. */
+  get kid(): string {
+    return this.#key.kid
   }
 }
 

@@ -65,6 +65,13 @@ export interface ClientOptions {
   timeoutMs?: number
 }
 
+export interface Submission {
+  statement: Bytes
+  disclosures: readonly Bytes[]
+  /** Compared with what the receipt says. */
+  files?: readonly GivenFile[]
+}
+
 /** What became of a submission: a receipt, or, while other institutions have yet to cosign, a promise (formats.md §12). */
 export type Answered = { log: string; index: number; leaf: string } & (
   | { receipt: string; report: ReceiptReport; promise?: undefined }
@@ -190,17 +197,41 @@ export class LedgerClient {
   ): Promise<Answered> {
     const body = JSON.stringify({ statement: base64url(statement), disclosures: disclosures.map(base64url) })
     const text = await this.text('/api/v1/records?wait=quorum&reply=receipt', { method: 'POST', body })
-    const promised = promiseIn(text)
-    if (promised !== undefined) {
-      const { aud } = decodeStatement(statement)
-      return {
-        log: logOf(aud),
-        index: promised.index,
-        leaf: base64url(leafHash(statement)),
-        promise: heldPromise(promised.promise, statement)
-      }
+    const promised = promiseIn(held('promise', () => JSON.parse(text) as { [name: string]: unknown }))
+    if (promised !== undefined) return promisedOf(promised, statement)
+    return this.#received(receiptIn(text), { statement, disclosures, files }, policy)
+  }
+
+  /**
+   * Sends many records in one request. For each, in order: what `submit` would give, or the node's refusal. Throws where there is no answer for
+   * every one; then it is not known what entered, and sending the same statements again finds out.
+   */
+  async submitAll(records: readonly Submission[], policy: Policy): Promise<(Answered | LianzhengError)[]> {
+    const body = JSON.stringify(
+      records.map(({ statement, disclosures }) => ({ statement: base64url(statement), disclosures: disclosures.map(base64url) }))
+    )
+    const path = '/api/v1/records?wait=quorum&reply=receipt'
+    const answers = list('records', await this.json<{ [name: string]: unknown }[]>(path, { method: 'POST', body }))
+    if (answers.length !== records.length)
+      throw new LianzhengError('ANSWER_INVALID', { field: 'records', expected: `${records.length} answers` })
+    const results: (Answered | LianzhengError)[] = []
+    for (const [i, record] of records.entries()) {
+      const answer = answers[i]
+      if (typeof answer !== 'object' || answer === null)
+        throw new LianzhengError('ANSWER_INVALID', { field: `records[${i}]`, expected: 'an object' })
+      const promised = promiseIn(answer)
+      if (promised !== undefined) results.push(promisedOf(promised, record.statement))
+      // What is verified and kept is the text written here.
+      else if (answer.receipt !== undefined)
+        results.push(await this.#received(`${JSON.stringify(answer.receipt, null, 1)}\n`, record, policy))
+      else
+        results.push(problemIn(answer) ?? new LianzhengError('ANSWER_INVALID', { field: `records[${i}]`, expected: 'a receipt' }))
     }
-    const receipt = receiptIn(text)
+    return results
+  }
+
+  /** A receipt of what was sent, with all that was disclosed. */
+  async #received(receipt: string, { statement, disclosures, files }: Submission, policy: Policy): Promise<Answered> {
     const { index, report } = await this.#checkReceipt(receipt, leafHash(statement), policy, files)
     const { origin, disclosures: shown } = parseReceipt(receipt)
     if (!disclosures.every((one) => shown.some((other) => equalBytes(one, other))))
@@ -360,9 +391,13 @@ function contradictionBetween(a: string, b: string): string | undefined {
 }
 
 /** The promise in the answer to one submission, where it is not a receipt. */
-function promiseIn(answer: string): { index: number; promise: string } | undefined {
-  const { status, index, promise } = held('promise', () => JSON.parse(answer) as { [name: string]: unknown })
+function promiseIn({ status, index, promise }: { [name: string]: unknown }): { index: number; promise: string } | undefined {
   return status === 202 && typeof index === 'number' && typeof promise === 'string' ? { index, promise } : undefined
+}
+
+function promisedOf({ index, promise }: { index: number; promise: string }, statement: Bytes): Answered {
+  const { aud } = decodeStatement(statement)
+  return { log: logOf(aud), index, leaf: base64url(leafHash(statement)), promise: heldPromise(promise, statement) }
 }
 
 /** Of this very statement, by its log; whether by the log's promise key can be told only from a receipt that is final. */
@@ -406,19 +441,27 @@ function held<T>(field: string, read: () => T): T {
 
 /** A refusal by the node, under its own code where we know it. What else it says is shown on terminals: plain short texts and numbers alone. */
 function refusalOf(answer: Bytes, status: number): LianzhengError {
+  let problem: unknown
   try {
-    const problem = JSON.parse(new TextDecoder().decode(answer)) as { [name: string]: unknown }
-    if (typeof problem.code === 'string' && Object.hasOwn(CODES, problem.code)) {
-      const place = ['field', 'offset', 'expected', 'at']
-        .filter((name) => isPlain(problem[name]))
-        .map((name) => [name, problem[name]])
-      if (isEncoded(problem.refusal)) place.push(['refusal', problem.refusal])
-      return new LianzhengError(problem.code as Code, Object.fromEntries(place))
-    }
+    problem = JSON.parse(new TextDecoder().decode(answer))
   } catch {
     // Not a problem document: said below by its status.
   }
-  return new LianzhengError(status >= 500 ? 'UNREACHABLE' : 'ANSWER_INVALID', { expected: `not HTTP status ${status}` })
+  return (
+    problemIn(problem) ??
+    new LianzhengError(status >= 500 ? 'UNREACHABLE' : 'ANSWER_INVALID', { expected: `not HTTP status ${status}` })
+  )
+}
+
+function problemIn(value: unknown): LianzhengError | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const problem = value as { [name: string]: unknown }
+  if (typeof problem.code !== 'string' || !Object.hasOwn(CODES, problem.code)) return undefined
+  const place = ['field', 'offset', 'expected', 'at']
+    .filter((name) => isPlain(problem[name]))
+    .map((name) => [name, problem[name]])
+  if (isEncoded(problem.refusal)) place.push(['refusal', problem.refusal])
+  return new LianzhengError(problem.code as Code, Object.fromEntries(place))
 }
 
 function isEncoded(value: unknown): boolean {

@@ -511,6 +511,22 @@ export const CODES = {
     'Run it again when nothing writes to it any more'
   ],
   FILE_EXISTS: [400, 2, '文件已存在，不覆盖', 'file exists and is not overwritten', '请换一个名字', 'Choose another name'],
+  RUN_UNFINISHED: [
+    400,
+    2,
+    '此目录中有另一次没有完成的操作',
+    'directory holds an unfinished run of another command',
+    '请原样重新运行那条命令以完成它，或换一个 -o 目录',
+    'Run that command again as it was to finish it, or choose another -o'
+  ],
+  SHEET_INVALID: [
+    400,
+    2,
+    '清单表格不正确',
+    'sheet not valid',
+    '请用 UTF-8 的 CSV：首行为列名，每个文件一行',
+    'Give CSV in UTF-8: names of columns in the first line, then one line a file'
+  ],
   UNREACHABLE: [502, 3, '连不上节点', 'node cannot be reached', '请检查地址与网络', 'Check the address and the network'],
   ANSWER_INVALID: [
     502,

@@ -113,6 +113,7 @@ export function normaliseCaseNumber(typed: string): string {
     .normalize('NFC')
     .replace(/[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0xfee0))
     .replace(/\s+/gu, '')
-    .replace(/^[(〔[]/, '（')
-    .replace(/^（(\d{4})[)〕\]]/, '（$1）')
+    .replace(/^[(〔[【]/, '（')
+    .replace(/^（(\d{4})[)〕\]】]/, '（$1）')
+    .replace(/號$/, '号')
 }

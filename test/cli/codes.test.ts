@@ -481,6 +481,30 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
     const ran = await desk.run([...verify(await receipt()), file], { watched: true, onProgress })
     return { code: /^error ([A-Z_]+)/m.exec(ran.err)?.[1], exit: ran.status }
   },
+  RUN_UNFINISHED: async () => {
+    const lines = ['fix', write('a.txt', 'a'), '--set', 'material=object', '--key', network.keyFile('clerk')]
+    const out = ['--policy', network.policyFile, '-o', desk.path('cut short')]
+    // A node that is gone before the records come.
+    const cut = createServer(async (request, response) => {
+      if (request.method === 'POST') {
+        request.socket.destroy()
+        return
+      }
+      const { authorization } = request.headers
+      const answer = await network.ask(request.url!, authorization === undefined ? {} : { authorization })
+      response.writeHead(answer.status).end(answer.text)
+    })
+    await new Promise<void>((resolve) => cut.listen(0, '127.0.0.1', resolve))
+    const { port } = cut.address() as AddressInfo
+    expect(await ends(...lines, '--url', `http://127.0.0.1:${port}`, ...out)).toEqual({ code: 'UNREACHABLE', exit: 3 })
+    cut.close()
+    return ends(...lines, '--set', 'kind=E4', '--url', network.url, ...out)
+  },
+  SHEET_INVALID: () =>
+    ends(
+      ...['fix', write('a.txt', 'a'), '--list', 'new', '--sheet', write('sheet.csv', 'name\n'), '--set', 'receivedAt=now'],
+      ...['--key', network.keyFile('clerk'), '--url', network.url, '-o', desk.path('out')]
+    ),
   FILE_EXISTS: () => ends('key', 'new', '--out', network.policyFile),
   UNREACHABLE: () => ends('trail', 'court:粤01', '--url', 'http://127.0.0.1:1', '--policy', network.policyFile),
   ANSWER_INVALID: () =>
