@@ -1,4 +1,4 @@
-/** `export`: a receipt in other people's formats (formats.md §11). */
+/** `export`: a receipt in other people's formats (formats.md §11); a receipt or certificate with fewer disclosures. */
 import { type Bytes, base64, equalBytes } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { leafHash } from '../core/hash.ts'
@@ -6,33 +6,49 @@ import { keyId } from '../core/keys.ts'
 import { decodeScittReceipt, transparentStatement, verifyScittReceipt } from '../core/scitt.ts'
 import { decodeStatement } from '../core/statement.ts'
 import { useNative } from '../node/native.ts'
-import { parseReceipt, type Receipt } from '../verify/files.ts'
-import { type Io, printJson, readExact, readPolicy, say, writeNew } from './io.ts'
+import { discloseCertificate, discloseReceipt } from '../verify/disclose.ts'
+import { formatCertificate, formatReceipt, parseCertificate, parseReceipt, type Receipt } from '../verify/files.ts'
+import { fieldNames, type Io, printJson, readExact, readPolicy, say, writeNew } from './io.ts'
 import { readSecretKey } from './key.ts'
 import { connect } from './session.ts'
 
 interface Args {
   file: string
-  format: 'tlog-proof' | 'statement' | 'cose'
+  format: 'tlog-proof' | 'statement' | 'cose' | 'receipt' | 'trail'
   out: string
   url?: string
   key?: string
   policy?: string
+  disclose?: string
 }
 
 export async function run(args: Args, io: Io): Promise<number> {
   useNative()
-  const receipt = parseReceipt(readExact(args.file))
-  const written =
-    args.format === 'tlog-proof'
-      ? tlogProof(receipt)
-      : args.format === 'statement'
-        ? receipt.statement
-        : await transparent(receipt, args, io)
-  writeNew(args.out, written)
+  const fields = fieldNames(args.disclose)
+  if ((fields !== undefined) !== OWN.includes(args.format))
+    throw new LianzhengError('USAGE', { field: '--disclose', expected: `with --format ${OWN.join(' | ')}, and with these alone` })
+  writeNew(args.out, await exported(readExact(args.file), args, fields ?? [], io))
   if (io.json) printJson(io, { out: args.out, format: args.format })
   say(io, `已写入 ${args.out}`, `written ${args.out}`)
   return 0
+}
+
+/** Formats of our own, written again with other disclosures. */
+const OWN: readonly string[] = ['receipt', 'trail']
+
+async function exported(text: string, args: Args, fields: readonly string[], io: Io): Promise<string | Bytes> {
+  if (args.format === 'trail') return formatCertificate(discloseCertificate(parseCertificate(text), fields))
+  const receipt = parseReceipt(text)
+  switch (args.format) {
+    case 'receipt':
+      return formatReceipt(discloseReceipt(receipt, fields))
+    case 'tlog-proof':
+      return tlogProof(receipt)
+    case 'statement':
+      return receipt.statement
+    case 'cose':
+      return transparent(receipt, args, io)
+  }
 }
 
 /** C2SP tlog-proof v1; the entry it proves is the statement, which `--format statement` writes. */

@@ -137,6 +137,14 @@ export function syncDirectory(directory: string): void {
   }
 }
 
+/** What `--disclose` says: names separated by commas, none where nothing is between them; undefined where it is not given. */
+export function fieldNames(typed: string | undefined): string[] | undefined {
+  return typed
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+}
+
 /** What `--lang` says, wherever it stands. */
 export function languageAsked(argv: readonly string[]): Lang | undefined {
   const at = argv.findIndex((word) => word === '--lang' || word.startsWith('--lang='))

@@ -67,6 +67,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     const option = new Option('--policy <file>', t('策略文件', 'policy file'))
     return required ? option.makeOptionMandatory() : option
   }
+  const disclose = () =>
+    new Option(
+      '--disclose <fields>',
+      t('只披露这些密封字段，以逗号分隔（空为都不披露）', 'disclose these sealed fields alone, separated by commas (empty: none)')
+    )
   const collect = (value: string, before: string[] = []) => [...before, value]
 
   const network = program.command('network').description(t('建立网络', 'set up a network'))
@@ -204,6 +209,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .addOption(policy(true))
     .addOption(key(false))
     .option('-o, --out <file>', t('证书写入的文件', 'file for the certificate'))
+    .addOption(disclose())
 
   command(program, 'audit', '重读并重算全部账本', 're-read and re-verify everything', () => import('./audit.ts'))
     .option('--url <url>', t('节点地址', 'address of the node'))
@@ -215,10 +221,19 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .addOption(policy(true))
     .addOption(key(false))
 
-  command(program, 'export <file>', '把回执转换为其他格式', 'turn a receipt into another format', () => import('./export.ts'))
+  command(
+    program,
+    'export <file>',
+    '把回执转换为其他格式，或只留部分披露',
+    'turn a receipt into another format, or leave some disclosures out',
+    () => import('./export.ts')
+  )
     .addOption(
-      new Option('--format <format>', t('格式', 'format')).choices(['tlog-proof', 'statement', 'cose']).makeOptionMandatory()
+      new Option('--format <format>', t('格式', 'format'))
+        .choices(['tlog-proof', 'statement', 'cose', 'receipt', 'trail'])
+        .makeOptionMandatory()
     )
+    .addOption(disclose())
     .option('--url <url>', t('节点地址（cose 格式须由节点签署）', 'address of the node, which signs the cose format'))
     .addOption(key(false))
     .addOption(policy(false))

@@ -270,10 +270,14 @@ export class LedgerClient {
    * The whole certificate of a trail, verified: a long trail comes in several parts, which are put together. Throws `ANSWER_INVALID` where
    * what comes is no certificate, or one of another trail.
    */
-  async trail(name: string, policy: Policy): Promise<{ certificate: string; report: CertificateReport }> {
+  async trail(
+    name: string,
+    policy: Policy,
+    disclose?: readonly string[]
+  ): Promise<{ certificate: string; report: CertificateReport }> {
     const parts: TrailPart[] = []
     for (let from: number | undefined = 0; from !== undefined; ) {
-      const more: TrailPart[] = await this.#trailParts(name, from)
+      const more: TrailPart[] = await this.#trailParts(name, from, disclose)
       parts.push(...more)
       // Asked for what comes next and given what was there before, one would ask for ever.
       const next = nextMember(more)
@@ -285,8 +289,11 @@ export class LedgerClient {
     return { certificate, report }
   }
 
-  async #trailParts(name: string, from: number): Promise<TrailPart[]> {
-    const path = `/api/v1/trails/${encodeURIComponent(name)}${from === 0 ? '' : `?from=${from}`}`
+  async #trailParts(name: string, from: number, disclose: readonly string[] | undefined): Promise<TrailPart[]> {
+    const query = new URLSearchParams()
+    if (from > 0) query.set('from', String(from))
+    if (disclose !== undefined) query.set('disclose', disclose.join(','))
+    const path = `/api/v1/trails/${encodeURIComponent(name)}${query.size === 0 ? '' : `?${query}`}`
     const text = await this.text(path, { largest: LARGEST_TRAIL })
     const { trail, parts } = held('certificate', () => parseCertificate(text))
     if (trail !== name) throw new LianzhengError('ANSWER_INVALID', { field: 'trail', expected: name })

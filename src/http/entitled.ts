@@ -2,9 +2,11 @@
 import type { Request } from 'express'
 import { type Bytes, base64url, fromBase64url } from '../core/bytes.ts'
 import type { Statement } from '../core/statement.ts'
+import type { MaySee } from '../log/reader.ts'
 import { attached, opened } from '../log/ties.ts'
 import { recordType } from '../records/catalogue.ts'
 import { type Caller, mayReadRecord, mayReadTrail, type RecordFacts, tieOf } from '../records/visibility.ts'
+import { ofFields } from '../verify/disclose.ts'
 import type { LogContext, NodeContext } from './context.ts'
 import { callerOf } from './middleware/caller.ts'
 
@@ -44,4 +46,9 @@ export async function recordRead(
   if (reader === undefined) return
   await node.reads.record(reader, what)
   await node.readable() // Its log may have been opened again meanwhile.
+}
+
+/** Of what the caller may see, the fields asked for; all of it where none were named. */
+export function asAsked(fields: readonly string[] | undefined, maySee: MaySee): MaySee {
+  return fields === undefined ? maySee : (statement, disclosures) => ofFields(maySee(statement, disclosures), fields)
 }

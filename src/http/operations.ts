@@ -1,5 +1,6 @@
 /** Every operation of a node, declared once: `on` serves it, `/openapi.json` and `/docs` describe it, tests hold every answer against it. */
 import * as z from 'zod'
+import { SEALED_FIELDS } from '../records/catalogue.ts'
 import { MEDIA, type Operation, type Parameter, said } from './operation.ts'
 import * as schema from './schemas.ts'
 
@@ -12,6 +13,17 @@ const number = z
   .string()
   .regex(/^(?:0|[1-9][0-9]{0,15})$/)
   .transform(Number)
+
+/** Names of sealed fields, separated by commas; nothing for none. */
+const disclose = said(
+  z
+    .string()
+    .regex(/^(?:[A-Za-z]{1,40}(?:,[A-Za-z]{1,40}){0,63})?$/, 'names of sealed fields, separated by commas')
+    .transform((names) => (names === '' ? [] : names.split(',')))
+    .refine((names) => names.every((name) => SEALED_FIELDS.has(name)), 'names of fields that some type seals'),
+  '只披露这些密封字段（逗号分隔；空为都不披露）；缺省为有权查阅的全部',
+  'disclose these sealed fields alone (separated by commas; empty: none); without it all that the caller may see'
+).optional()
 
 const log: Parameter = { zh: '账本名', en: 'name of the log', example: 'evidence' }
 const entryId: Parameter = {
@@ -90,6 +102,7 @@ export const readReceipt = declare({
   en: 'Receipt under the newest published head',
   access: ENTITLED,
   parameters: { log, id: entryId },
+  query: z.strictObject({ disclose }),
   answers: { 200: { media: MEDIA.json, schema: schema.receipt, zh: '可离线核验的回执', en: 'a receipt that verifies offline' } },
   refusals: [403]
 })
@@ -136,7 +149,8 @@ export const readTrail = declare({
   },
   query: z.strictObject({
     from: said(number, '从第几条成员开始', 'first member').optional(),
-    limit: said(number, '最多几条', 'members at most').optional()
+    limit: said(number, '最多几条', 'members at most').optional(),
+    disclose
   }),
   answers: { 200: { media: MEDIA.json, schema: schema.certificate, zh: '轨迹证书', en: 'the certificate' } },
   refusals: [403]

@@ -25,6 +25,9 @@ export const CATALOGUE: readonly RecordType[] = [
   ...aboutTypes
 ]
 
+/** Names of all fields that some type seals. */
+export const SEALED_FIELDS: ReadonlySet<string> = new Set(CATALOGUE.flatMap(({ sealed }) => Object.keys(sealed)))
+
 const byName = new Map(CATALOGUE.map((entry) => [entry.type, entry]))
 
 /** The entry for a type and version; throws `TYPE_UNKNOWN` or `TYPE_VERSION_UNKNOWN`. */

@@ -10,6 +10,7 @@ export {
   parseContradiction,
   verifyContradiction
 } from './contradiction.ts'
+export { discloseCertificate, discloseReceipt } from './disclose.ts'
 export {
   type Certificate,
   fileKind,

@@ -10,7 +10,7 @@ import { type ExaminedRecord, examine } from '../../verify/admit.ts'
 import { formatReceipt } from '../../verify/files.ts'
 import { showRecord } from '../../verify/shown.ts'
 import { findLog, type LogContext, type NodeContext } from '../context.ts'
-import { factsOf, mayHaveRecord, recordRead } from '../entitled.ts'
+import { asAsked, factsOf, mayHaveRecord, recordRead } from '../entitled.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { problemOf } from '../middleware/errors.ts'
 import { on } from '../operation.ts'
@@ -58,10 +58,13 @@ export function recordRoutes(node: NodeContext): Router {
     response.json({ ...shown, log: log.name, enteredAt: log.reader.enteredAt(index), statement: base64url(statement.bytes) })
   })
 
-  on(router, node, operations.readReceipt, async (request, response) => {
+  on(router, node, operations.readReceipt, async (request, response, { disclose }) => {
     const log = findLog(node, request.params.log!)
     const { index, mayDisclose } = await find(node, log, request.params.id!, request)
-    const receipt = log.reader.receipt(index, (_, disclosures) => (mayDisclose ? disclosures : []))
+    const receipt = log.reader.receipt(
+      index,
+      asAsked(disclose, (_, disclosures) => (mayDisclose ? disclosures : []))
+    )
     response.type('application/json').send(formatReceipt(receipt))
   })
   return router

@@ -7,7 +7,7 @@ import { holdsTrail, isTrailName, kindOf } from '../../records/ids.ts'
 import { type Caller, mayReadRecord, mayReadTrail } from '../../records/visibility.ts'
 import { formatCertificate } from '../../verify/files.ts'
 import { findLog, type NodeContext } from '../context.ts'
-import { factsOf, mayHaveRecord, mayHaveTrail, recordRead } from '../entitled.ts'
+import { asAsked, factsOf, mayHaveRecord, mayHaveTrail, recordRead } from '../entitled.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { on } from '../operation.ts'
 import * as operations from '../operations.ts'
@@ -31,7 +31,9 @@ export function trailRoutes(node: NodeContext): Router {
     const longest = Math.max(...logs.map(({ reader }) => reader.trailCount(name)))
     if (from > longest) throw new LianzhengError('QUERY_INVALID', { field: 'from', expected: `at most ${longest}` })
     const options = { from, limit: Math.min(page.limit ?? MAX_MEMBERS, MAX_MEMBERS) }
-    const parts = logs.map((log) => log.reader.trailPart(name, shownOn(name, callerOf(request, log)), options))
+    const parts = logs.map((log) =>
+      log.reader.trailPart(name, asAsked(page.disclose, shownOn(name, callerOf(request, log))), options)
+    )
     response.type('application/json').send(formatCertificate({ trail: name, parts }))
   })
 
