@@ -499,6 +499,38 @@ export const CODES = {
     '请恢复 .cosigner 目录，或换用新的种子并通知各方',
     'Bring the .cosigner directory back, or take a new seed and tell the others'
   ],
+  NO_PENDING_CHECKPOINT: [
+    422,
+    2,
+    '镜像还没有收到检查点',
+    'the mirror has no checkpoint to which entries could belong',
+    '请先提交检查点（add-checkpoint）',
+    'Send a checkpoint first (add-checkpoint)'
+  ],
+  MIRROR_DISAGREES: [
+    422,
+    1,
+    '镜像重算的结果与账本所说不一致，不予联署',
+    'what the mirror derives is not what the log says; it does not cosign',
+    '请保留双方数据并查明原因；纪检机构已得到报警',
+    'Keep the data of both sides and find the cause; the mirror’s operator has been alarmed'
+  ],
+  MIRROR_STOPPED: [
+    503,
+    3,
+    '镜像没有现行目录版本，已停止联署',
+    'the mirror lacks the catalogue in force and has stopped cosigning',
+    '请镜像的运行机构升级软件',
+    'Let the operator of the mirror upgrade the software'
+  ],
+  SEAL_AHEAD: [
+    503,
+    3,
+    '封印时间超前 300 秒以上，暂不联署',
+    'a seal is more than 300 s ahead of the mirror’s clock: not yet',
+    '请校准时钟后重试',
+    'Set the clocks right, then try again'
+  ],
   // client and command line
   USAGE: [400, 2, '用法不正确', 'usage', '见 --help', 'See --help'],
   FILE_UNREADABLE: [400, 2, '文件读不了', 'file cannot be read', '请检查路径与权限', 'Check the path and the permissions'],

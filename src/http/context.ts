@@ -6,6 +6,7 @@ import type { LogKeys } from '../log/head.ts'
 import type { Ledger } from '../log/ledger.ts'
 import type { Reader } from '../log/reader.ts'
 import type { Sequencer } from '../log/sequencer.ts'
+import type { Mirror } from '../peer/mirror.ts'
 import type { Witness } from '../peer/witness.ts'
 
 /** A log that is opened again in place gets another ledger, sequencer and reader: they are asked for each time they are used. */
@@ -60,6 +61,7 @@ export interface NodeContext {
   logs: ReadonlyMap<string, LogContext>
   /** Where the node watches logs of others. */
   witness?: Witness | undefined
+  mirror?: Mirror | undefined
   reads: Reads
   /** Milliseconds since 1970. */
   clock(): number

@@ -20,6 +20,8 @@ export const MEDIA = {
   bytes: 'application/octet-stream',
   /** C2SP tlog-witness: the size that the witness knows. */
   size: 'text/x.tlog.size',
+  /** C2SP tlog-mirror: where an upload goes on. */
+  mirrorInfo: 'text/x.tlog.mirror-info',
   events: 'text/event-stream',
   cose: 'application/cose',
   cbor: 'application/cbor',
@@ -66,7 +68,7 @@ export const TAGS = {
   verification: { zh: '核验', en: 'Verification' },
   log: { zh: '账本（C2SP tlog-tiles）', en: 'The log (C2SP tlog-tiles)' },
   scitt: { zh: 'SCITT（SCRAPI、RFC 9942）', en: 'SCITT (SCRAPI, RFC 9942)' },
-  witness: { zh: '见证（C2SP tlog-witness）', en: 'The witness (C2SP tlog-witness)' },
+  witness: { zh: '见证与镜像（C2SP tlog-witness、tlog-mirror）', en: 'Witness and mirror (C2SP tlog-witness, tlog-mirror)' },
   node: { zh: '节点', en: 'The node' },
   operation: { zh: '运维', en: 'For operators' }
 } as const satisfies Record<string, Words>

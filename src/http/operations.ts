@@ -351,6 +351,38 @@ export const cosignerOperations = (prefix: string) => ({
   })
 })
 export const witness = cosignerOperations('/witness')
+export const mirror = cosignerOperations('/mirror')
+
+export const addEntries = declare({
+  id: 'mirrorAddEntries',
+  method: 'post',
+  path: '/mirror/add-entries',
+  tag: 'witness',
+  zh: '向镜像送来条目，取得联署',
+  en: 'Send a mirror entries, get the head cosigned',
+  more: {
+    zh: '二进制，见 C2SP tlog-mirror；可用 gzip。镜像先重算每一条再联署。',
+    en: 'Binary, see C2SP tlog-mirror; gzip is taken. The mirror derives everything again before it cosigns.'
+  },
+  access: { zh: '条目须属于已签名的链头', en: 'whoever has entries of a head that the log has signed' },
+  body: { schema: z.string(), media: MEDIA.bytes },
+  answers: {
+    200: text('联署行', 'the cosignatures'),
+    202: { media: MEDIA.mirrorInfo, zh: '已收下一部分：从所示位置继续', en: 'a part was taken: go on from where it says' },
+    409: { media: MEDIA.mirrorInfo, zh: '起止不符：从所示位置继续', en: 'start or end do not fit: go on from where it says' }
+  },
+  refusals: [403, 413, 422]
+})
+
+export const readMirroredTile = declare({
+  ...readTile,
+  id: 'readMirroredTile',
+  path: '/mirror/{hash}/tile/{path}',
+  tag: 'witness',
+  zh: '镜像所存账本的瓦片与条目',
+  en: 'Tiles and entries of a mirrored log',
+  parameters: { ...mirror.readCosigned.parameters, path: readTile.parameters.path }
+})
 
 // The node
 

@@ -32,7 +32,8 @@ export interface BatchEntry {
 
 export interface Batch {
   origin: string
-  cipher: DisclosureCipher
+  /** Undefined in a mirror, which has no disclosures. */
+  cipher: DisclosureCipher | undefined
   /** Version that the store says it was written by; undefined in a new one. */
   version: number | undefined
   /** Index of the first entry; the seal follows the last. */
@@ -54,7 +55,7 @@ export function writesOf(batch: Batch): Write[] {
   if (batch.version !== STORE_VERSION) writes.push(put(FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin: batch.origin })))
   for (const [i, { statement, disclosures }] of entries.entries()) {
     writes.push(...entryWrites(start + i, statement))
-    if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), batch.cipher.seal(start + i, disclosures)))
+    if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), batch.cipher!.seal(start + i, disclosures)))
   }
   const sealIndex = start + entries.length
   writes.push(...entryWrites(sealIndex, batch.seal))

@@ -21,19 +21,20 @@ import { Ledger } from './ledger.ts'
 export interface Recovered {
   ledger: Ledger
   head: Head
-  /** The published checkpoint; undefined in a new log. */
+  /** The published checkpoint; undefined in a new log, and before the first that had the cosignatures it needs. */
   published: { note: string; size: number } | undefined
   /** Pages superseded by seals, by height: to be deleted once a later head is published. */
   garbage: { height: number; hashes: Bytes[] }[]
 }
 
 /**
- * `remembered`: a head this log signed, kept outside the store. Throws FatalError: `STORE_FOREIGN`, `STORE_VERSION`, `STORE_DISAGREES` or
+ * `remembered`: a head this log signed, kept outside the store. `cosigned`: heads of this log are published with cosignatures, so that the last one
+ * that had them stands though it lies behind the head; otherwise the head itself is signed and published. Throws FatalError: `STORE_FOREIGN`, `STORE_VERSION`, `STORE_DISAGREES` or
  * `STORE_CORRUPT`.
  */
-export async function recover(store: Store, keys: LogKeys, remembered?: string): Promise<Recovered> {
+export async function recover(store: Store, keys: LogKeys, remembered?: string, { cosigned = false } = {}): Promise<Recovered> {
   try {
-    return await open(new Ledger(store, keys.disclosures), keys, remembered)
+    return await open(new Ledger(store, keys.disclosures), keys, remembered, cosigned)
   } catch (error) {
     if (error instanceof FatalError) throw error
     if (error instanceof LianzhengError) throw new FatalError(error.code, { ...error.detail, cause: error })
@@ -42,7 +43,7 @@ export async function recover(store: Store, keys: LogKeys, remembered?: string):
   }
 }
 
-async function open(ledger: Ledger, keys: LogKeys, remembered: string | undefined): Promise<Recovered> {
+async function open(ledger: Ledger, keys: LogKeys, remembered: string | undefined, cosigned: boolean): Promise<Recovered> {
   const format = ledger.format()
   if (format === undefined) {
     for await (const _ of ledger.store.range({ gte: new Uint8Array(0), lt: Uint8Array.of(255), limit: 1 }))
@@ -62,9 +63,10 @@ async function open(ledger: Ledger, keys: LogKeys, remembered: string | undefine
   // The note is written after the batch it speaks of, without a sync of its own: after a crash it may lag, and is made again from the head.
   const stored = ledger.note()
   if (stored !== undefined) checkSignedHead(stored, head, keys, ledger)
-  const size = stored === undefined ? 0 : parseCheckpoint(parseNote(stored).text).size
   const inForce = keysAt(keys, ledger.meta, head.size)
-  const published = size === head.size ? { note: stored!, size } : { note: signHead(head, inForce), size: head.size }
+  const kept = stored === undefined ? undefined : { note: stored, size: parseCheckpoint(parseNote(stored).text).size }
+  const stands = cosigned || kept?.size === head.size
+  const published = stands ? kept : { note: signHead(head, inForce), size: head.size }
   return { ledger, head, published, garbage: await readGarbage(ledger.store) }
 }
 

@@ -5,14 +5,18 @@
  * What a crash leaves behind at each step:
  *   before the batch is written      nothing: no index was given to anyone
  *   while it is written              all of it or none of it (store contract); whoever waits gets no answer
- *   after it, before the note        a committed head without its note: `recover` signs the same head again
+ *   after it, before the note        a committed head without its note: `recover` or the next start signs the same head again
  *   after the note                   everything, but that what an erasure took out may still be in the files: a start purges it
+ *
+ * With peers a head is published when it has the cosignatures it needs; until then what is durable lies ahead of what is published.
  */
 import { type Bytes, binary, equalBytes, utf8 } from '../core/bytes.ts'
+import { parseCheckpoint } from '../core/checkpoint.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
 import { keyId } from '../core/keys.ts'
+import { parseNote } from '../core/note.ts'
 import { GENESIS, MemoryRegistry, type NodeKeys, type RegistryChange, standingOf } from '../core/registry.ts'
-import { signSeal } from '../core/seal.ts'
+import { decodeSeal, signSeal } from '../core/seal.ts'
 import { decodeStatement } from '../core/statement.ts'
 import { disclosuresKey, NOTE_KEY, PURGE_KEY, STORE_VERSION } from '../store/layout.ts'
 import { put, remove, type Store } from '../store/store.ts'
@@ -52,7 +56,12 @@ export interface SequencerOptions {
   batch: { intervalMs: number; maxRecords: number; capacity: number }
   /** Continuing could write or sign something wrong: whoever runs the process must end it. */
   onFatal(error: FatalError): void
-  /** After each published head. */
+  /**
+   * Takes each head this log has signed on its way to being published (`publish`), for cosignatures; what it returns is waited for. Without it the
+   * log's own signature is enough.
+   */
+  onSigned?(signed: Published): Promise<void> | void
+  /** After each published head, and after each cosignature that has been added to it. */
   onPublished?(published: Published): void
 }
 
@@ -66,6 +75,8 @@ export class Sequencer {
   #keys: LogKeys
   /** Of the store, as it says; undefined in a new one. */
   #version: number | undefined
+  /** Size of the tree whose records have been answered: its head is signed. */
+  #answered: number
   #published: Published | undefined
   #garbage: { height: number; hashes: readonly Bytes[] }[]
   /** `performance.now()` at the last batch; none yet. */
@@ -84,8 +95,9 @@ export class Sequencer {
     this.#head = head
     this.#keys = keysAt(options.keys, ledger.meta, head.size)
     this.#version = ledger.format()?.version
+    this.#answered = head.size
     this.#garbage = [...garbage]
-    if (published !== undefined) this.#published = publishedOf(published.note, head)
+    if (published !== undefined) this.#published = publishedAgain(published.note, ledger)
     this.pool = new Pool({
       verifier: options.verifier,
       capacity: options.batch.capacity,
@@ -176,7 +188,7 @@ export class Sequencer {
 
   #indexBelowHead(leaf: Bytes): number | undefined {
     const index = this.#ledger.indexOfLeaf(leaf)
-    return index !== undefined && index < (this.#published?.size ?? 0) ? index : undefined
+    return index !== undefined && index < this.#answered ? index : undefined
   }
 
   /** Genesis names its own signer; all others are in the registry. */
@@ -322,7 +334,8 @@ export class Sequencer {
     this.#ledger.registryChanged(registry.meta, registry.changedKeys())
     this.#ledger.trailsChanged(folded.trails)
     this.#version = STORE_VERSION
-    await this.#publish() // A crash here leaves a committed head whose note `recover` makes again.
+    await this.#sign() // A crash here leaves a committed head that the next start signs again.
+    this.#answered = this.#head.size
     const purged = purges ? this.purge() : undefined
     for (const [i, { record, resolve, reject }] of admitted.entries()) {
       const placed = { index: start + i, fresh: true }
@@ -357,14 +370,20 @@ export class Sequencer {
     return admitted
   }
 
-  async #publish(): Promise<void> {
-    const note = signHead(this.#head, this.#keys)
-    await this.#options.store.write([put(NOTE_KEY, utf8(note))], { durable: false })
-    this.#published = publishedOf(note, this.#head)
-    this.#options.onPublished?.(this.#published)
+  async #sign(): Promise<void> {
+    const signed = publishedOf(signHead(this.#head, this.#keys), this.#head)
+    await (this.#options.onSigned ?? ((head) => this.publish(head)))(signed)
   }
 
-  /** Nothing new: the published head is read back from the store, compared, and signed again. Cosigners' times are renewed this way. */
+  /** Publishes a head that this log has signed, or the published one with more cosignatures. An older one is passed over: what is published never goes back. */
+  async publish(signed: Published): Promise<void> {
+    if (signed.size < (this.#published?.size ?? 0)) return
+    await this.#options.store.write([put(NOTE_KEY, utf8(signed.note))], { durable: false })
+    this.#published = signed
+    this.#options.onPublished?.(signed)
+  }
+
+  /** The head is read back from the store, compared, and signed again: at the start, and when idle, so that cosigners' times are renewed. */
   async resign(): Promise<void> {
     if (this.#sealing !== undefined || this.#fatal !== undefined || this.#head.seal === undefined) return
     this.#sealing = this.#signAgain()
@@ -381,7 +400,7 @@ export class Sequencer {
     const stored = this.#ledger.readHead()
     if (stored.size !== this.#head.size || !equalBytes(stored.root, this.#head.root))
       throw new FatalError('STORE_DISAGREES', { field: 'm head' })
-    await this.#publish()
+    await this.#sign()
   }
 
   /** Seals what waits, then stops. New submissions are refused with `STOPPING`. */
@@ -400,6 +419,13 @@ export class Sequencer {
 
 function supersededBy(folded: Folded): { height: number; hashes: readonly Bytes[] }[] {
   return folded.superseded.length === 0 ? [] : [{ height: folded.seal.height, hashes: folded.superseded }]
+}
+
+/** What was published, read back: it may lie behind the head. */
+function publishedAgain(note: string, ledger: Ledger): Published {
+  const { size, root } = parseCheckpoint(parseNote(note).text)
+  const { height, time } = decodeSeal(decodeStatement(ledger.requireEntry(size - 1)))
+  return { note, size, root, sealHeight: height, sealTime: time }
 }
 
 function publishedOf(note: string, head: Head): Published {

@@ -89,7 +89,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       logs.set(log.name, opened)
     }
 
-    cosigners = await openCosigners(config, seed, clock)
+    cosigners = await openCosigners(config, seed, clock, (error) => options.onError?.(error))
     const context: NodeContext = {
       name: config.name,
       version: VERSION,
@@ -97,6 +97,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       policy,
       logs,
       witness: cosigners?.witness,
+      mirror: cosigners?.mirror,
       reads: readsOf({ logs: logs.values(), signer: readsSigner(seed, config.name), clock, hindrance }),
       clock,
       limits: config.limits,

@@ -9,7 +9,7 @@ import { type LogKeys, logKeys } from '../../src/log/head.ts'
 import type { Placed, Verifier } from '../../src/log/pool.ts'
 import { Reader } from '../../src/log/reader.ts'
 import { recover } from '../../src/log/recover.ts'
-import { Sequencer } from '../../src/log/sequencer.ts'
+import { type Published, Sequencer } from '../../src/log/sequencer.ts'
 import { nativeVerifier, useNative } from '../../src/node/native.ts'
 import { CATALOGUE_VERSION, catalogueDigest } from '../../src/records/catalogue.ts'
 import { ROLES } from '../../src/records/define.ts'
@@ -99,6 +99,8 @@ export class Lab {
   sequencer!: Sequencer
   reader!: Reader
   fatal: FatalError | undefined
+  /** Set before `start`: takes signed heads, which are published only when a test says so. */
+  cosigned: ((signed: Published) => void) | undefined
 
   private constructor(options: LabOptions) {
     this.options = options
@@ -131,7 +133,8 @@ export class Lab {
 
   async start(store: Store): Promise<void> {
     this.store = store
-    const recovered = await recover(store, this.keys)
+    const { cosigned } = this
+    const recovered = await recover(store, this.keys, undefined, { cosigned: cosigned !== undefined })
     this.sequencer = new Sequencer({
       keys: this.keys,
       classes: this.classes,
@@ -146,7 +149,8 @@ export class Lab {
       },
       onFatal: (error) => {
         this.fatal = error
-      }
+      },
+      ...(cosigned === undefined ? {} : { onSigned: cosigned })
     })
     this.reader = new Reader(recovered.ledger, this.origin, () => this.sequencer.published)
   }

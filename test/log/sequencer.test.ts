@@ -8,7 +8,7 @@ import { parsePolicy } from '../../src/core/policy.ts'
 import { decodeSeal } from '../../src/core/seal.ts'
 import { decodeStatement } from '../../src/core/statement.ts'
 import { recover } from '../../src/log/recover.ts'
-import { CLOCK_TOLERANCE } from '../../src/log/sequencer.ts'
+import { CLOCK_TOLERANCE, type Published } from '../../src/log/sequencer.ts'
 import { nativeVerifier, plainVerifier } from '../../src/node/native.ts'
 import { type Draft, draft } from '../../src/records/draft.ts'
 import { FORMAT_KEY, HEAD_KEY, NOTE_KEY } from '../../src/store/layout.ts'
@@ -788,5 +788,37 @@ describe('proofs taken while batches go on', () => {
     await Promise.all([lab.submit(opinion(), USERS.president), lab.submit(asPresident, USERS.president)])
     expect(counts).toEqual([1, 0, 1, 0])
     expect(lab.reader.trailPart('power:粤01-R0001', all).count).toBe(3)
+  })
+})
+
+describe('a log whose heads need cosignatures', () => {
+  test('is durable ahead of what is published; proofs are under the published head; it goes on from there after a restart', async () => {
+    const lab = await Lab.open()
+    const first = lab.sequencer.published!
+    const signed: Published[] = []
+    lab.cosigned = (head) => {
+      signed.push(head)
+    }
+    await lab.start(lab.store)
+    await lab.sequencer.resign()
+    const record = lab.draft(fix('later'), USERS.clerk)
+    const placed = await lab.place(record)
+    await lab.submit(fix('later still'), USERS.clerk)
+    expect(lab.sequencer.published).toEqual(first)
+    expect(signed.map(({ size }) => size)).toEqual([first.size, first.size + 2, first.size + 4])
+    expect(() => lab.reader.receipt(placed.index, all)).toThrow('ENTRY_UNKNOWN')
+    expect(lab.reader.receipt(0, all).checkpoint).toBe(first.note)
+    expect(await lab.place(record)).toEqual({ index: placed.index, fresh: false })
+
+    await lab.sequencer.publish(signed[1]!)
+    expect(lab.reader.receipt(placed.index, all).checkpoint).toBe(signed[1]!.note)
+    await lab.sequencer.publish(signed[0]!)
+    expect(lab.sequencer.published).toEqual(signed[1])
+
+    await lab.start(lab.store)
+    expect(lab.sequencer.published).toEqual(signed[1])
+    expect(lab.sequencer.head.size).toBe(first.size + 4)
+    await lab.sequencer.resign()
+    expect(signed.at(-1)!.size).toBe(first.size + 4)
   })
 })

@@ -7,6 +7,7 @@ import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose'
 import { type Bytes, base64url, fromBase64url } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { standingOf } from '../../core/registry.ts'
+import type { Ledger } from '../../log/ledger.ts'
 import type { Caller } from '../../records/visibility.ts'
 import type { LogContext, NodeContext } from '../context.ts'
 
@@ -23,16 +24,26 @@ interface Named {
 
 const callers = new WeakMap<Request, Named>()
 
+/** A registry that says who a key is: a log's own, or that of a mirrored one. `size`: of its tree. */
+export interface Registrar {
+  ledger: Ledger
+  size: number
+}
+
+function registrarOf({ ledger, sequencer }: LogContext): Registrar {
+  return { ledger, size: sequencer.head.size }
+}
+
 /** The caller as a log knows the key; undefined for the anonymous and for keys this log has not or no longer. */
-export function callerOf(request: Request, log: LogContext): Caller | undefined {
+export function callerOf(request: Request, log: LogContext | Registrar): Caller | undefined {
   const named = callers.get(request)
-  return named === undefined ? undefined : activeKey(named, log)
+  return named === undefined ? undefined : activeKey(named, 'sequencer' in log ? registrarOf(log) : log)
 }
 
 /** By the clock and not by the last seal: a key whose time is over reads nothing, though nothing has been sealed since. */
-function activeKey({ kid, time }: Named, { ledger, sequencer }: LogContext): Caller | undefined {
+function activeKey({ kid, time }: Named, { ledger, size }: Registrar): Caller | undefined {
   const key = ledger.key(kid)
-  if (key === undefined || standingOf(key, sequencer.head.size, { min: time, max: time }) !== 'active') return undefined
+  if (key === undefined || standingOf(key, size, { min: time, max: time }) !== 'active') return undefined
   return { kid: base64url(kid), org: key.org, staff: key.staff, roles: key.roles, home: key.org === ledger.meta?.operator }
 }
 
@@ -61,7 +72,10 @@ async function verifyToken(header: string, node: NodeContext, time: number): Pro
     const { kid: name, alg } = decodeProtectedHeader(token)
     if (alg !== 'EdDSA' || name === undefined) throw new LianzhengError('AUTH_INVALID', { expected: 'alg EdDSA and a kid' })
     const kid = fromBase64url(name, 32)
-    const log = [...node.logs.values()].find((candidate) => activeKey({ kid, time }, candidate) !== undefined)
+    const copies = (node.mirror?.copies ?? []).map(({ ledger, head }) => ({ ledger, size: head.size }))
+    const log = [...[...node.logs.values()].map(registrarOf), ...copies].find(
+      (known) => activeKey({ kid, time }, known) !== undefined
+    )
     if (log === undefined) throw new LianzhengError('AUTH_INVALID', { field: 'kid', expected: 'an active registered key' })
     const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x: base64url(log.ledger.key(kid)!.key) }, 'EdDSA')
     const { payload } = await jwtVerify(token, key, {

@@ -1,5 +1,6 @@
 /** The C2SP surfaces of a log under its prefix: checkpoint, tiles, entry bundles (tlog-tiles). Always of the published tree. */
-import { Router } from 'express'
+import { type Response, Router } from 'express'
+import type { Bytes } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { HASH_SIZE } from '../../core/hash.ts'
 import { encodeBundle, parseTilePath, tileWidth } from '../../core/tile.ts'
@@ -52,14 +53,18 @@ export function tlogRoutes(node: NodeContext, log: LogContext): Router {
         tile.kind === 'hash'
           ? log.ledger.tile(tile.level, tile.index)?.subarray(0, tile.width * HASH_SIZE)
           : encodeBundle([...log.reader.entries(tile.index * 256, tile.index * 256 + tile.width)])
-      if (bytes === undefined || bytes.length === 0) throw new LianzhengError('STORE_CORRUPT', { field: request.path })
-      const open = tile.kind === 'hash' || isPublic
-      response
-        .set({ 'Cache-Control': open ? IMMUTABLE : 'private, no-store', ...(open ? { 'Access-Control-Allow-Origin': '*' } : {}) })
-        .type('application/octet-stream')
-        .send(Buffer.from(bytes))
+      sendTile(response, bytes, tile.kind === 'hash' || isPublic)
     },
     MOUNTED
   )
   return router
+}
+
+/** `open`: anyone may have it and keep it. */
+export function sendTile(response: Response, bytes: Bytes | undefined, open: boolean): void {
+  if (bytes === undefined || bytes.length === 0) throw new LianzhengError('STORE_CORRUPT', { field: response.req.path })
+  response
+    .set({ 'Cache-Control': open ? IMMUTABLE : 'private, no-store', ...(open ? { 'Access-Control-Allow-Origin': '*' } : {}) })
+    .type('application/octet-stream')
+    .send(Buffer.from(bytes))
 }
