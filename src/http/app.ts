@@ -7,7 +7,7 @@ import { boundBodies } from './middleware/bodies.ts'
 import { authenticate } from './middleware/caller.ts'
 import { errorHandler, notFound } from './middleware/errors.ts'
 import { observe } from './middleware/observe.ts'
-import { mirror, witness } from './operations.ts'
+import { witness } from './operations.ts'
 import { eventRoutes } from './routes/events.ts'
 import { mirrorRoutes } from './routes/mirror.ts'
 import { nodeRoutes } from './routes/node.ts'
@@ -33,7 +33,7 @@ export function createApp(node: NodeContext): RequestListener {
 
   // Whoever sends a checkpoint is known by the log's signature on it (C2SP tlog-witness).
   if (node.witness !== undefined) app.use('/witness', witnessRoutes(node.witness, witness, '/witness'))
-  if (node.mirror !== undefined) app.use('/mirror', mirrorRoutes(node, node.mirror, mirror, '/mirror'))
+  if (node.mirror !== undefined) app.use('/mirror', mirrorRoutes(node, node.mirror, '/mirror'))
   app.use(authenticate(node))
   for (const [name, log] of node.logs) app.use(`/logs/${name}`, tlogRoutes(node, log), scrapiRoutes(node, log))
   app.use('/api/v1', (_request, response, next) => {

@@ -381,7 +381,7 @@ export const readMirroredTile = declare({
   tag: 'witness',
   zh: '镜像所存账本的瓦片与条目',
   en: 'Tiles and entries of a mirrored log',
-  parameters: { ...mirror.readCosigned.parameters, path: readTile.parameters.path }
+  parameters: { ...mirror.readCosigned.parameters, path: readTile.parameters!.path! }
 })
 
 // The node
@@ -508,6 +508,9 @@ export const OPERATIONS: readonly Operation[] = [
   readScittKeys,
   readScittKey,
   ...Object.values(witness),
+  ...Object.values(mirror),
+  addEntries,
+  readMirroredTile,
   listLogs,
   whoami,
   readStatus,

@@ -62,6 +62,8 @@ export class Copy {
   #batch: ExaminedRecord[] = []
   /** Why the copy goes no further, once the log was found to disagree with its own entries. */
   #refused: LianzhengError | undefined
+  /** A write that failed: what is on disk is unknown until the store is opened again. */
+  #failed: unknown
   #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(options: CopyOptions, ledger: Ledger, head: Head, next: number) {
@@ -111,9 +113,22 @@ export class Copy {
 
   /** One after another: whoever changes the copy has it alone. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work, work)
+    const run = () => {
+      if (this.#failed !== undefined) throw this.#failed
+      return work()
+    }
+    const turn = this.#turn.then(run, run)
     this.#turn = turn
     return turn
+  }
+
+  async #write(writes: readonly Write[], options: { durable: boolean }): Promise<void> {
+    try {
+      await this.#store.write(writes, options)
+    } catch (error) {
+      this.#failed = error
+      throw error
+    }
   }
 
   /** Entries proven to be the log's; those that are here already are skipped. In `exclusively`. */
@@ -122,7 +137,7 @@ export class Copy {
     const first = start + entries.length - fresh.length
     if (first > this.#next || fresh.length === 0) return
     // A crash here leaves some of them or none: `open` counts what is there.
-    await this.#store.write(
+    await this.#write(
       fresh.map((entry, i) => put(entryKey(first + i), entry)),
       { durable: false }
     )
@@ -206,6 +221,7 @@ export class Copy {
       checks.push({ index: start + i, entry: record, key: key.key })
     }
     const { meta } = registry
+    if (meta !== undefined) requireCatalogue(meta.catalogue)
     if (records.length === 0 || meta === undefined) throw this.#refuse(index, { expected: 'a record between two seals' })
     if (statement.aud !== this.log.origin) throw this.#refuse(index, { field: 'aud', expected: this.log.origin })
     if (statement.iss !== meta.operator) throw this.#refuse(index, { field: 'iss', expected: meta.operator })
@@ -232,6 +248,7 @@ export class Copy {
     const writes = writesOf({
       origin: this.log.origin,
       cipher: undefined,
+      version: this.ledger.format()?.version,
       start,
       entries,
       seal: statement,
@@ -240,7 +257,7 @@ export class Copy {
       keys,
       garbage: []
     })
-    await this.#store.write(writes, { durable: false }) // A crash here leaves all of the batch or its entries alone, which are derived again.
+    await this.#write(writes, { durable: false }) // A crash here leaves all of the batch or its entries alone, which are derived again.
     this.#head = folded.head
     this.#batch = []
     this.ledger.registryChanged(meta, keys)
@@ -278,7 +295,7 @@ export class Copy {
     const head: Head = { size: to, root, seal: undefined }
     const writes: Write[] = tiles.map(({ level, index, bytes }) => put(tileKey(level, index), bytes))
     if (size === 0) writes.push(put(FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin: this.log.origin })))
-    await this.#store.write([...writes, put(HEAD_KEY, encodeValue(head))], { durable: false })
+    await this.#write([...writes, put(HEAD_KEY, encodeValue(head))], { durable: false })
     this.#head = head
   }
 
@@ -287,8 +304,9 @@ export class Copy {
    * from `from` against its leaf in the tree. Throws `MIRROR_DISAGREES` or `STORE_CORRUPT`. In `exclusively`.
    */
   async settle(from: number, size: number, root: Bytes): Promise<void> {
-    if (this.#head.size !== size) throw this.#refuse(size - 1, { expected: 'a seal as the last entry of the checkpoint' })
-    await this.#store.write([put(HEAD_KEY, encodeValue(this.#head))], { durable: true }) // With it, all that was written before.
+    if (this.#head.size !== size)
+      throw new LianzhengError('MIRROR_DISAGREES', { at: size - 1, expected: 'a seal as the last entry of the checkpoint' })
+    await this.#write([put(HEAD_KEY, encodeValue(this.#head))], { durable: true }) // With it, all that was written before.
     const stored = this.ledger.readHead()
     const edge = treeRoot(size, this.ledger.nodes(size))
     if (stored.size !== size || !equalBytes(stored.root, root) || !equalBytes(edge, root))
@@ -304,7 +322,7 @@ export class Copy {
 
   /** Keeps the cosigned note, durably: the mirror checkpoint from here on. In `exclusively`. */
   async keep(note: string): Promise<void> {
-    await this.#store.write([put(NOTE_KEY, utf8(note))], { durable: true })
+    await this.#write([put(NOTE_KEY, utf8(note))], { durable: true })
     await this.#sweep(this.#head.seal?.height ?? -1)
   }
 
@@ -315,10 +333,10 @@ export class Copy {
       for (let at = 0; at < hashes.length; at += HASH_SIZE) writes.push(remove(pageKey(hashes.subarray(at, at + HASH_SIZE))))
       writes.push(remove(supersededKey(fromU64(key, 1)!)))
       if (writes.length < SWEEP) continue
-      await this.#store.write(writes, { durable: false })
+      await this.#write(writes, { durable: false })
       writes = []
     }
-    if (writes.length > 0) await this.#store.write(writes, { durable: false })
+    if (writes.length > 0) await this.#write(writes, { durable: false })
   }
 
   /** Resolves when what is under way is done. */

@@ -21,6 +21,8 @@ export interface Mark {
 export class Heads {
   readonly #store: Store
   readonly lost: boolean
+  /** A write that failed: what is on disk is unknown until the store is opened again. */
+  #failed: unknown
   /** What is under way, by key: one at a time. */
   readonly #turns = new Map<string, Promise<unknown>>()
 
@@ -57,7 +59,10 @@ export class Heads {
   replace<T>(key: Bytes, next: (last: string | undefined) => { note: string; answer: T }): Promise<T> {
     return this.exclusively(key, async () => {
       const { note, answer } = next(this.note(key))
-      await this.#store.write([put(key, utf8(note))], { durable: true }) // A crash here: signed and remembered, or neither; nobody has it yet.
+      await this.#store.write([put(key, utf8(note))], { durable: true }).catch((error: unknown) => {
+        this.#failed = error
+        throw error
+      }) // A crash here: signed and remembered, or neither; nobody has it yet.
       return answer
     })
   }
@@ -66,6 +71,7 @@ export class Heads {
   exclusively<T>(key: Bytes, work: () => Promise<T>): Promise<T> {
     const name = key.join()
     const run = async () => {
+      if (this.#failed !== undefined) throw this.#failed
       if (this.lost) throw new LianzhengError('COSIGNER_STATE_LOST')
       return work()
     }

@@ -14,6 +14,7 @@ import { encodeDisclosure } from '../../src/core/disclosure.ts'
 import { CODES, type Code, type LianzhengError } from '../../src/core/errors.ts'
 import * as core from '../../src/core/index.ts'
 import { createApp } from '../../src/http/app.ts'
+import { formatAddCheckpoint } from '../../src/peer/messages.ts'
 import { catalogueDigest, recordType } from '../../src/records/catalogue.ts'
 import { bodyToJson, exampleRecord } from '../../src/records/define.ts'
 import { FORMAT_KEY, HEAD_KEY, STORE_VERSION } from '../../src/store/layout.ts'
@@ -24,8 +25,9 @@ import { type ExaminedRecord, examine } from '../../src/verify/admit.ts'
 import { Desk, leaked } from '../helpers/cli.ts'
 import type { BY_PROCESS, Seen } from '../helpers/codes.ts'
 import { fix, opinion, type User } from '../helpers/lab.ts'
+import { LyingNode, logVkey } from '../helpers/lying-node.ts'
 import { type Answer, type Lie, type LogName, type Name, type Signed, submission, TestNetwork } from '../helpers/network.ts'
-import { Stranger } from '../helpers/stranger.ts'
+import { Stranger, uploadOf } from '../helpers/stranger.ts'
 
 const AT = '2020-08-26T09:00:00+08:00'
 const desk = new Desk()
@@ -219,6 +221,23 @@ async function watching(look: (made: TestNetwork) => Promise<Seen>): Promise<See
     await made.close()
   }
 }
+/** A node that mirrors a ledger. */
+async function mirroring(log: LyingNode, look: (made: TestNetwork, log: LyingNode) => Promise<Seen>): Promise<Seen> {
+  const vkeys = [core.parseVkey(logVkey(log.origin))]
+  const made = await TestNetwork.make()
+  made.rewriteConfig((text) => text.replace('court.example', 'elsewhere.example').replace(/genesisDir.*/, ''))
+  await made.start({ logs: [], watch: [{ origin: log.origin, vkeys, role: 'mirror' as const, classes: ['party'] }] })
+  try {
+    return await look(made, log)
+  } finally {
+    await made.close()
+  }
+}
+const announce = (made: TestNetwork, log: LyingNode) =>
+  made.ask('/mirror/add-checkpoint', { body: formatAddCheckpoint(0, [], log.note(log.entries.length, {})) })
+const upload = async (made: TestNetwork, log: LyingNode): Promise<Seen> =>
+  http(await made.ask('/mirror/add-entries', { body: uploadOf(log, 0, log.entries.length) }))
+
 const add = async (made: TestNetwork, body: string): Promise<Seen> => http(await made.ask('/witness/add-checkpoint', { body }))
 
 type Provocation = () => Promise<Seen> | Seen
@@ -465,6 +484,26 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
     }),
   CHECKPOINT_INCONSISTENT: () =>
     watching((made) => add(made, stranger.extend(0, 0, stranger.checkpoint(0, { root: stranger.root(1) })))),
+  NO_PENDING_CHECKPOINT: () => mirroring(LyingNode.start(), async (made, log) => upload(made, log)),
+  MIRROR_DISAGREES: () =>
+    mirroring(LyingNode.start(), async (made, log) => {
+      log.seal()
+      await announce(made, log)
+      return upload(made, log)
+    }),
+  MIRROR_STOPPED: () =>
+    mirroring(LyingNode.start([], { catalogue: 99 }), async (made, log) => {
+      await announce(made, log)
+      return upload(made, log)
+    }),
+  SEAL_AHEAD: () =>
+    mirroring(new LyingNode(), async (made, log) => {
+      log.now = Date.now() + 3_600_000
+      log.genesis()
+      log.seal()
+      await announce(made, log)
+      return upload(made, log)
+    }),
   COSIGNER_STATE_LOST: () =>
     watching(async (made) => {
       await made.stop()

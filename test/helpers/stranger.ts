@@ -1,12 +1,30 @@
 /** A log of other software: text entries, an Ed25519 key, checkpoints and proofs computed from the whole list. */
-import { type Bytes, base64, utf8 } from '../../src/core/bytes.ts'
+import { type Bytes, base64, concat, utf8 } from '../../src/core/bytes.ts'
 import { leafHash, sha256 } from '../../src/core/hash.ts'
 import { ed25519Signer } from '../../src/core/keys.ts'
 import { proveConsistency } from '../../src/core/merkle.ts'
 import { formatNote, makeVkey, signNote, TYPE_ED25519, type Vkey } from '../../src/core/note.ts'
 import { proveSubtree, subtreeRoot } from '../../src/core/subtree.ts'
 import { formatAddCheckpoint } from '../../src/peer/messages.ts'
+import { encodePackage, encodeUpload, packagesOf } from '../../src/peer/packages.ts'
 import { naiveNodes, naiveRoot } from './naive-tree.ts'
+
+/** The body of an add-entries, made from whole lists. */
+export function uploadOf(
+  log: { origin: string; entries: readonly Bytes[] },
+  start: number,
+  end: number,
+  { packages = Number.POSITIVE_INFINITY, ticket = new Uint8Array(0) as Bytes, size = end } = {}
+): Bytes {
+  const read = naiveNodes(log.entries.slice(0, size).map(leafHash))
+  const parts = [...packagesOf(start, end)].slice(0, packages).map((place) =>
+    encodePackage({
+      entries: log.entries.slice(place.start, place.end),
+      proof: proveSubtree(place.from, place.end, size, read)
+    })
+  )
+  return concat(encodeUpload({ origin: log.origin, start, end, ticket }), ...parts)
+}
 
 export class Stranger {
   readonly origin: string
@@ -40,6 +58,11 @@ export class Stranger {
   subtree(start: number, end: number, size: number): { hash: Bytes; proof: Bytes[] } {
     const read = naiveNodes(this.#leaves)
     return { hash: subtreeRoot(start, end, read), proof: proveSubtree(start, end, size, read) }
+  }
+
+  /** add-entries of [start, end), whole or its first packages. */
+  upload(start: number, end: number, { packages = Number.POSITIVE_INFINITY, ticket = new Uint8Array(0) as Bytes } = {}): Bytes {
+    return uploadOf(this, start, end, { packages, ticket })
   }
 
   /** add-checkpoint from one size to another. */
