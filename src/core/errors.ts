@@ -513,7 +513,7 @@ export const CODES = {
     '镜像重算的结果与账本所说不一致，不予联署',
     'what the mirror derives is not what the log says; it does not cosign',
     '请保留双方数据并查明原因；纪检机构已得到报警',
-    'Keep the data of both sides and find the cause; the mirror’s operator has been alarmed'
+    'Keep the data of both sides and find the cause; the operator of the mirror has been alarmed'
   ],
   MIRROR_STOPPED: [
     503,
@@ -527,7 +527,7 @@ export const CODES = {
     503,
     3,
     '封印时间超前 300 秒以上，暂不联署',
-    'a seal is more than 300 s ahead of the mirror’s clock: not yet',
+    'a seal is more than 300 s ahead of the clock of the mirror: not yet',
     '请校准时钟后重试',
     'Set the clocks right, then try again'
   ],

@@ -7,6 +7,7 @@ import type { Ledger } from '../log/ledger.ts'
 import type { Reader } from '../log/reader.ts'
 import type { Sequencer } from '../log/sequencer.ts'
 import type { Mirror } from '../peer/mirror.ts'
+import type { Push } from '../peer/push.ts'
 import type { Witness } from '../peer/witness.ts'
 
 /** A log that is opened again in place gets another ledger, sequencer and reader: they are asked for each time they are used. */
@@ -18,6 +19,8 @@ export interface LogContext {
   readonly sequencer: Sequencer
   readonly reader: Reader
   readonly finality: Finality
+  /** Undefined where the log has no peers. */
+  readonly push?: Push | undefined
 }
 
 /** One request as the operator's log and the metrics see it. */

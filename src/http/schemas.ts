@@ -308,7 +308,28 @@ export const status = named(
         waiting: said(count, '等待封批的记录', 'records waiting for a batch')
       })
     ),
-    peers: z.array(z.unknown())
+    peers: z.array(
+      z.strictObject({
+        log: z.string(),
+        name: z.string(),
+        role: z.enum(['witness', 'mirror']),
+        size: said(count, '已联署到的大小', 'size it has cosigned'),
+        behind: said(count, '落后的条目数', 'entries it is behind'),
+        failures: said(count, '连续失败次数', 'failures in a row'),
+        error: said(z.string(), '最近一次失败', 'the last failure').optional()
+      })
+    ),
+    watched: z.array(
+      z.strictObject({
+        origin: z.string(),
+        role: z.enum(['witness', 'mirror']),
+        size: said(count, '本节点已联署到的大小', 'size this node has cosigned'),
+        entries: said(count, '镜像已存的条目数', 'entries the mirror has').optional(),
+        behind: said(count, '镜像落后的条目数', 'entries the mirror is behind').optional(),
+        refused: said(z.string(), '镜像为何不再联署', 'why the mirror cosigns no more').optional(),
+        lost: said(z.literal(true), '联署状态已丢失，不再联署', 'what was cosigned is lost: it cosigns no more').optional()
+      })
+    )
   })
 )
 

@@ -222,6 +222,9 @@ function readLines(file: string): string[] {
   }
 }
 
+/** Two lines each, and two of the log: 16 in a published note (formats.md §5). */
+const MAX_PEERS = 7
+
 /** Each peer once, each in at most one role for a log (formats.md §5), each log watched once and none of the node's own. */
 function checkPeers(
   { name, logs, peers, watch }: Parsed,
@@ -237,6 +240,7 @@ function checkPeers(
       for (const [j, peer] of log[role].entries()) {
         const path = ['logs', i, role, j]
         if (!known.includes(peer)) throw wrong(path, `the name of a peer: ${known.join(' | ')}`)
+        if (log.mirrors.length + log.witnesses.length > MAX_PEERS) throw wrong(path, `at most ${MAX_PEERS} peers of one log`)
         if ([...log.mirrors, ...log.witnesses].filter((other) => other === peer).length > 1)
           throw wrong(path, 'each peer in one role')
       }

@@ -14,6 +14,7 @@ import type { Ledger } from '../log/ledger.ts'
 import { Reader } from '../log/reader.ts'
 import { recover } from '../log/recover.ts'
 import { type Published, Sequencer } from '../log/sequencer.ts'
+import type { Push } from '../peer/push.ts'
 import { openLevel } from '../store/level.ts'
 import type { Store } from '../store/store.ts'
 import type { NodeConfig } from './config.ts'
@@ -21,6 +22,7 @@ import { takeGenesis } from './genesis.ts'
 import { readHeadFile, writeHeadFile } from './head-file.ts'
 import { keysOfLog } from './keys.ts'
 import { nativeVerifier } from './native.ts'
+import { pushOf } from './push.ts'
 
 /** A client that was turned away is never sent off for longer. Seconds. */
 const LONGEST_WAIT = 60
@@ -45,6 +47,8 @@ export class NodeLog implements LogContext {
   sequencer!: Sequencer
   reader!: Reader
   readonly finality: Finality
+  /** Undefined where the log has no peers. */
+  readonly push: Push | undefined
   readonly #options: NodeLogOptions
   /** Of the first generation. */
   readonly #keys: LogKeys
@@ -55,11 +59,12 @@ export class NodeLog implements LogContext {
   /** Milliseconds from the time of the last seal to its publication. */
   #lastSealMs = 0
 
-  private constructor({ name, class: held }: NodeConfig['logs'][number], options: NodeLogOptions) {
+  private constructor({ name, class: held, mirrors, witnesses }: NodeConfig['logs'][number], options: NodeLogOptions) {
     this.name = name
     this.classes = Array.isArray(held) ? held : [held]
     this.#keys = keysOfLog(options.seed, `${options.config.name}/${name}`)
     this.finality = new Finality(options.policy, () => this.sequencer.published?.note)
+    this.push = pushOf(this, { mirrors, witnesses }, options)
     this.#options = options
   }
 
@@ -87,8 +92,8 @@ export class NodeLog implements LogContext {
     makeDirectory(directory)
     const store = await openLevel(directory)
     try {
-      const recovered = await recover(store, this.#keys, readHeadFile(headFile))
-      const sequencer = new Sequencer({
+      const recovered = await recover(store, this.#keys, readHeadFile(headFile), { cosigned: this.push !== undefined })
+      const sequencer: Sequencer = new Sequencer({
         keys: this.#keys,
         classes: this.classes,
         store,
@@ -97,8 +102,11 @@ export class NodeLog implements LogContext {
         clock,
         batch: { ...config.batch, capacity: config.limits.waiting },
         onFatal: (error) => this.#failed(error),
+        onSigned: (signed) => {
+          writeHeadFile(headFile, signed.note)
+          return this.push === undefined ? sequencer.publish(signed) : this.push.take(signed)
+        },
         onPublished: (published) => {
-          writeHeadFile(headFile, published.note)
           this.#lastSealMs = clock() - published.sealTime
           this.finality.published()
           onPublished(this, published)
@@ -109,6 +117,8 @@ export class NodeLog implements LogContext {
       this.ledger = recovered.ledger
       this.sequencer = sequencer
       this.reader = new Reader(recovered.ledger, this.#keys.origin, () => sequencer.published)
+      // What was durable and not yet published is asked about again.
+      if (this.push !== undefined) await sequencer.resign()
     } catch (error) {
       await store.close()
       throw error
@@ -124,6 +134,10 @@ export class NodeLog implements LogContext {
   /** In force. */
   get keys(): LogKeys {
     return this.sequencer.keys
+  }
+
+  get isOpen(): boolean {
+    return this.#store !== undefined
   }
 
   /** Takes no records until it was opened again. */
@@ -172,8 +186,10 @@ export class NodeLog implements LogContext {
   async stop(): Promise<void> {
     await this.#reopening
     await this.sequencer.stop()
+    await this.push?.stop()
   }
   async close(): Promise<void> {
+    await this.push?.stop()
     const store = this.#store
     this.#store = undefined
     await store?.close()

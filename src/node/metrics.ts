@@ -8,6 +8,8 @@
  *   lianzheng_published_size{log}                entries under the published head
  *   lianzheng_last_seal_timestamp_seconds{log}   time of the last seal, seconds since 1970
  *   lianzheng_waiting_records{log}               records waiting for a batch or for their signature check
+ *   lianzheng_peer_behind_entries{log,peer,role} entries of the newest head that the peer has not cosigned
+ *   lianzheng_peer_failures{log,peer,role}       failures of the peer in a row
  *   lianzheng_refusals_total{code}               refusals, those inside an array of records too
  *   lianzheng_http_request_seconds{method,route,status}  histogram: requests answered
  *   lianzheng_connections_dropped_total          connections beyond `limits.connections`
@@ -20,6 +22,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { SeenRequest } from '../http/context.ts'
 import type { Published } from '../log/sequencer.ts'
+import type { PeerStatus } from '../peer/push.ts'
 import type { NodeLog } from './log.ts'
 
 const SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
@@ -86,6 +89,7 @@ export class Metrics {
       return time === undefined ? undefined : time / 1000
     })
     readLogs('lianzheng_waiting_records', 'records on their way into a batch', ({ sequencer }) => sequencer.pool.underway)
+    this.#peers(logs)
     read('lianzheng_taking_records', 'whether the node takes records', () => Number(taking()))
     read('lianzheng_disk_free_bytes', 'bytes free where the data directory is', diskFree)
     read('process_resident_memory_bytes', 'resident memory', () => process.memoryUsage.rss())
@@ -100,6 +104,24 @@ export class Metrics {
       this.#delay.reset()
       return lag
     })
+  }
+
+  #peers(logs: ReadonlyMap<string, NodeLog>): void {
+    const registers = [this.#registry]
+    const gauge = (name: string, help: string, value: (peer: PeerStatus) => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        labelNames: ['log', 'peer', 'role'],
+        collect() {
+          for (const log of logs.values())
+            for (const peer of log.push?.status() ?? [])
+              this.set({ log: log.name, peer: peer.name, role: peer.role }, value(peer))
+        }
+      })
+    gauge('lianzheng_peer_behind_entries', 'entries of the newest head that the peer has not cosigned', ({ behind }) => behind)
+    gauge('lianzheng_peer_failures', 'failures of the peer in a row', ({ failures }) => failures)
   }
 
   published({ name }: NodeLog, { size, sealTime }: Published, now: number): void {

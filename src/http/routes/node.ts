@@ -69,7 +69,8 @@ export function nodeRoutes(node: NodeContext): Router {
             : { height: sequencer.head.seal.height, time: new Date(sequencer.head.seal.time).toISOString() },
         waiting: sequencer.pool.waiting
       })),
-      peers: []
+      peers: [...node.logs.values()].flatMap(({ name, push }) => (push?.status() ?? []).map((peer) => ({ log: name, ...peer }))),
+      watched: watchedBy(node)
     })
   })
 
@@ -96,4 +97,19 @@ export function nodeRoutes(node: NodeContext): Router {
     )
   })
   return router
+}
+
+/** The logs of others: what has been cosigned of each, and whether a mirror lags or refuses. */
+function watchedBy({ witness, mirror }: NodeContext) {
+  return [
+    ...(witness?.sizes() ?? []).map(({ origin, size }) => ({ origin, role: 'witness', size })),
+    ...(mirror?.status() ?? []).map(({ origin, size, entries, pending, refused }) => ({
+      origin,
+      role: 'mirror',
+      size,
+      entries,
+      behind: Math.max(0, pending - size),
+      ...(refused === undefined ? {} : { refused: refused.message })
+    }))
+  ].map((log) => ({ ...log, ...(witness?.lost ? { lost: true } : {}) }))
 }
