@@ -4,6 +4,7 @@
  */
 import { importJWK, SignJWT } from 'jose'
 import { type Bytes, base64url, concat, equalBytes, fromBase64url } from '../core/bytes.ts'
+import { type CborMap, decodeCbor } from '../core/cbor.ts'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { CODES, type Code, LianzhengError } from '../core/errors.ts'
 import { leafHash } from '../core/hash.ts'
@@ -79,6 +80,7 @@ export type Answered = { log: string; index: number; leaf: string } & (
 )
 
 const TOKEN_SECONDS = 120
+const BRACE = 0x7b
 /** Of a refusal in base64url; they have some 400 bytes. */
 const MAX_REFUSAL = 4_096
 
@@ -450,7 +452,7 @@ function held<T>(field: string, read: () => T): T {
 function refusalOf(answer: Bytes, status: number): LianzhengError {
   let problem: unknown
   try {
-    problem = JSON.parse(new TextDecoder().decode(answer))
+    problem = answer[0] === BRACE ? JSON.parse(new TextDecoder().decode(answer)) : conciseProblem(answer)
   } catch {
     // Not a problem document: said below by its status.
   }
@@ -469,6 +471,12 @@ function problemIn(value: unknown): LianzhengError | undefined {
     .map((name) => [name, problem[name]])
   if (isEncoded(problem.refusal)) place.push(['refusal', problem.refusal])
   return new LianzhengError(problem.code as Code, Object.fromEntries(place))
+}
+
+/** Concise problem details (RFC 9290), which SCRAPI speaks. Throws for anything else. */
+function conciseProblem(answer: Bytes): { code: unknown } {
+  const own = (decodeCbor(answer) as CborMap).get('urn:lianzheng:problem') as CborMap
+  return { code: own.get('code') }
 }
 
 function isEncoded(value: unknown): boolean {
