@@ -103,7 +103,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
   const registry = program
     .command('registry')
-    .description(t('管理员：登记与吊销密钥', 'administrators: register and revoke keys'))
+    .description(t('管理员：密钥、成员、策略、目录、节点密钥', 'administrators: keys, members, policy, catalogue, node keys'))
   const admin = (made: Command) =>
     made
       .addOption(key(true))
@@ -132,7 +132,56 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     command(registry, 'approve <leaf>', '同意待定的变更', 'approve a pending change', async () => ({
       run: (await import('./registry.ts')).runApprove
     }))
-  ).option('--kid <kid>', t('变更所涉密钥的编号', 'key id, where the change is about a key'))
+  ).option('--kid <kid>', t('你认为所涉密钥的编号（核对用）', 'the key id you believe it is about (compared)'))
+  admin(
+    command(
+      registry,
+      'list',
+      '登记册：待同意的变更、密钥与角色、成员',
+      'the registry: changes that await agreement, keys and roles, members',
+      async () => ({ run: (await import('./registry.ts')).runList })
+    )
+  )
+  admin(
+    command(registry, 'catalogue', '启用本软件所知的最新目录', 'put the newest catalogue into force', async () => ({
+      run: (await import('./registry.ts')).runCatalogue
+    }))
+  )
+  admin(
+    command(registry, 'node', '更换节点自己的密钥（下一代）', 'change the node’s own keys to the next generation', async () => ({
+      run: (await import('./registry.ts')).runNode
+    }))
+  ).option(
+    '--only <purpose>',
+    t(
+      '只换此用途，可重复：log、log-mldsa44、statement、receipt、promise',
+      'this purpose alone, repeatable: log, log-mldsa44, statement, receipt, promise'
+    ),
+    collect
+  )
+  admin(
+    command(registry, 'policy <file>', '公布新的策略', 'publish a new policy', async () => ({
+      run: (await import('./registry.ts')).runPolicy
+    }))
+  )
+  const member = registry.command('member').description(t('成员机构的见证与镜像', 'witnesses and mirrors of member institutions'))
+  admin(
+    command(member, 'add <name>', '增加成员', 'add a member', async () => ({
+      run: (await import('./registry.ts')).runMemberAdd
+    }))
+  )
+    .requiredOption('--org <org>', t('机构代码', 'organisation code'))
+    .addOption(new Option('--role <role>', t('角色', 'role')).choices(['witness', 'mirror']).makeOptionMandatory())
+    .requiredOption('--vkey <vkey>', t('联署公钥（vkey）', 'its vkey'))
+    .option(
+      '--vkey-mldsa44 <digest>',
+      t('ML-DSA-44 vkey 文本的 SHA-256（base64url）', 'SHA-256 of the text of its ML-DSA-44 vkey (base64url)')
+    )
+  admin(
+    command(member, 'remove <name>', '移除成员', 'remove a member', async () => ({
+      run: (await import('./registry.ts')).runMemberRemove
+    }))
+  )
 
   command(
     program,

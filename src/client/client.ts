@@ -53,6 +53,29 @@ export interface Identity {
   roles: string[]
 }
 
+export interface RegistryInfo {
+  origin: string
+  operator: string
+  /** How many organisations must agree to a change. */
+  control: number
+  catalogue: { inForce: number; known: number }
+  members: { name: string; org: string; role: string; vkey: string; 'vkey-mldsa44'?: string }[]
+  node: { generation: number; keys: { [purpose: string]: string } }
+  /** The node's next keys, public halves. */
+  next: { generation: number; keys: { [purpose: string]: string } }
+  pending: { leaf: string; type: string; orgs: string[]; body: { [name: string]: unknown } }[]
+  keys: {
+    kid: string
+    org: string
+    staff?: string
+    roles: string[]
+    notBefore?: number
+    notAfter?: number
+    activeFrom?: number
+    revoked?: { index: number; compromisedSince?: number }
+  }[]
+}
+
 export interface ClientOptions {
   /** Base URL of the node. */
   url: string
@@ -179,6 +202,13 @@ export class LedgerClient {
 
   async logs(): Promise<LogInfo[]> {
     return list('logs', await this.json<LogInfo[]>('/api/v1/logs', { anonymous: true }))
+  }
+
+  /** What stands in a log's registry, as the node tells it. */
+  async registry(log: string): Promise<RegistryInfo> {
+    const answer = await this.json<RegistryInfo>(`/api/v1/logs/${encodeURIComponent(log)}/registry`)
+    for (const field of ['keys', 'members', 'pending'] as const) list<unknown>(field, answer[field])
+    return answer
   }
 
   /** What the registries of the node's logs say of the key. */

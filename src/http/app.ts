@@ -13,6 +13,7 @@ import { mirrorRoutes } from './routes/mirror.ts'
 import { nodeRoutes } from './routes/node.ts'
 import { healthRoutes, operatorRoutes } from './routes/operator.ts'
 import { recordRoutes } from './routes/records.ts'
+import { registryRoutes } from './routes/registry.ts'
 import { scrapiRoutes } from './routes/scrapi.ts'
 import { tlogRoutes } from './routes/tlog.ts'
 import { trailRoutes } from './routes/trails.ts'
@@ -40,7 +41,7 @@ export function createApp(node: NodeContext): RequestListener {
     response.set('Cache-Control', 'no-store')
     next()
   })
-  app.use(nodeRoutes(node), eventRoutes(node))
+  app.use(nodeRoutes(node), registryRoutes(node), eventRoutes(node))
   app.use('/api/v1', express.json({ limit: node.limits.bodyBytes, strict: true }))
   app.use(recordRoutes(node), trailRoutes(node))
   app.use(notFound)

@@ -407,6 +407,19 @@ export const whoami = declare({
   answers: { 200: { media: MEDIA.json, schema: schema.whoami, zh: '登记的身份', en: 'as registered' } }
 })
 
+export const readRegistry = declare({
+  id: 'readRegistry',
+  method: 'get',
+  path: '/api/v1/logs/{log}/registry',
+  tag: 'node',
+  zh: '登记册：密钥与角色、成员、待同意的变更、节点的下一代密钥',
+  en: 'The registry: keys and roles, members, changes that await agreement, the next keys of the node',
+  access: { zh: '成员机构', en: 'members: as the trail ledger:<origin>' },
+  parameters: { log },
+  answers: { 200: { media: MEDIA.json, schema: schema.registry, zh: '登记册', en: 'the registry' } },
+  refusals: [403]
+})
+
 export const readStatus = declare({
   id: 'readStatus',
   method: 'get',
@@ -513,6 +526,7 @@ export const OPERATIONS: readonly Operation[] = [
   readMirroredTile,
   listLogs,
   whoami,
+  readRegistry,
   readStatus,
   readEvents,
   readHealth,

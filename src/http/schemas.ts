@@ -290,6 +290,52 @@ export const whoami = z.strictObject({
   )
 })
 
+const keysOfNode = z.strictObject({
+  log: z.string(),
+  'log-mldsa44': hash.optional(),
+  statement: hash,
+  receipt: hash,
+  promise: hash
+})
+const generation = z.strictObject({ generation: count, keys: keysOfNode })
+export const registry = named(
+  'Registry',
+  z.strictObject({
+    origin: z.string(),
+    operator: z.string(),
+    control: said(count, '变更须几家机构同意', 'how many organisations must agree to a change'),
+    catalogue: z.strictObject({
+      inForce: said(count, '启用的目录版本', 'the catalogue in force'),
+      known: said(count, '本软件所知的最新版本', 'the newest that this software knows')
+    }),
+    policy: z.string(),
+    members: z.array(
+      z.strictObject({ name: z.string(), org: z.string(), role: z.string(), vkey: z.string(), 'vkey-mldsa44': hash.optional() })
+    ),
+    node: said(generation, '节点现用的密钥', 'the keys of the node in force'),
+    next: said(generation, '下一代密钥（公钥），供 registry.node', 'its next keys (public halves), for registry.node'),
+    pending: said(
+      z.array(z.strictObject({ leaf: hash, type: z.string(), orgs: z.array(z.string()), body: recordBody })),
+      '待同意的变更',
+      'changes that await agreement'
+    ),
+    keys: z.array(
+      z.strictObject({
+        kid: hash,
+        org: z.string(),
+        staff: z.string().optional(),
+        roles: z.array(z.enum(ROLES)),
+        mayGive: z.array(z.enum(ROLES)),
+        notBefore: count.optional(),
+        notAfter: count.optional(),
+        registered: said(count, '登记的序号', 'index of the registration'),
+        activeFrom: said(count, '生效的序号', 'index at which it took effect').optional(),
+        revoked: z.strictObject({ index: count, compromisedSince: count.optional() }).optional()
+      })
+    )
+  })
+)
+
 export const status = named(
   'Status',
   z.looseObject({

@@ -9,6 +9,7 @@ import { nodesFromTiles } from '../core/tile.ts'
 import { decodeTrailState, rootOfTrail, trailEnd } from '../core/trail.ts'
 import { type DisclosureCipher, openDisclosures } from '../store/disclosures.ts'
 import {
+  classRange,
   ctiKey,
   disclosuresKey,
   entryKey,
@@ -220,6 +221,13 @@ export class Ledger implements FoldReader, Registry {
     // Unknown keys are not kept: strangers could fill the memory with them.
     if (state !== undefined) this.#keys.set(name, state)
     return state
+  }
+
+  /** Every registered key, in the order of registration. */
+  async keyStates(): Promise<KeyState[]> {
+    const states: KeyState[] = []
+    for await (const [, value] of this.store.range(classRange('k'))) states.push(decodeValue<KeyState>(value, 'k'))
+    return states.sort((a, b) => a.registered - b.registered)
   }
 
   /** After a batch is durable: what it changed in the registry. */

@@ -13,6 +13,12 @@ const COMMANDS: [string, { args: RegExp; zh: string; en: string }][] = [
   ],
   ['registry revoke', { args: /<kid>[\s\S]*--reason/, zh: '吊销密钥', en: 'revoke a key' }],
   ['registry approve', { args: /<leaf>[\s\S]*--kid/, zh: '同意待定的变更', en: 'approve a pending change' }],
+  ['registry list', { args: /--key[\s\S]*--log/, zh: '待同意的变更', en: 'await agreement' }],
+  ['registry catalogue', { args: /--key[\s\S]*--log/, zh: '最新目录', en: 'newest catalogue' }],
+  ['registry node', { args: /--key[\s\S]*--only/, zh: '下一代', en: 'next generation' }],
+  ['registry policy', { args: /<file>[\s\S]*--key/, zh: '新的策略', en: 'new policy' }],
+  ['registry member add', { args: /<name>[\s\S]*--org[\s\S]*--role[\s\S]*--vkey/, zh: '增加成员', en: 'add a member' }],
+  ['registry member remove', { args: /<name>[\s\S]*--key/, zh: '移除成员', en: 'remove a member' }],
   ['types', { args: /\[type\][\s\S]*--example/, zh: '记录类型', en: 'record types' }],
   [
     'fix',

@@ -1,5 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { base64url } from '../../src/core/bytes.ts'
+import { formatVkey } from '../../src/core/note.ts'
+import { catalogueDigest } from '../../src/records/catalogue.ts'
 import { Desk, leaked } from '../helpers/cli.ts'
 import { opinion } from '../helpers/lab.ts'
 import { LOGS, type Name, TestNetwork } from '../helpers/network.ts'
@@ -161,7 +164,11 @@ describe('one organisation is enough', () => {
       [['revoke', 'A'.repeat(43), '--reason', 'left', ...court], 'REGISTRY_TARGET', 1],
       [['revoke', 'x', '--reason', 'left', ...court], 'FIELD_INVALID', 1],
       [['approve', 'A'.repeat(43), '--log', 'evidence', ...court], 'REGISTRY_TARGET', 1],
-      [['approve', 'A'.repeat(43), ...court], 'USAGE', 2]
+      [['approve', 'A'.repeat(43), ...court], 'REGISTRY_TARGET', 1],
+      [['member', 'remove', 'nobody', ...court], 'REGISTRY_TARGET', 1],
+      [['node', '--only', 'everything', ...court], 'USAGE', 2],
+      [['policy', network.keyFile('clerk'), ...court], 'POLICY_INVALID', 2],
+      [['list', ...as(network, 'clerk')], 'ACCESS_DENIED', 2]
     ]
     for (const [args, code, status] of refused)
       expect([args[0], code, await desk.json(['registry', ...args], status)]).toMatchObject([args[0], code, { error: { code } }])
@@ -223,7 +230,8 @@ describe('two organisations must agree', () => {
       ...as(network, by)
     ]
     expect(await desk.json(approve('admin-court', '--kid', kid), 1)).toMatchObject({ error: { code: 'REGISTRY_TARGET' } })
-    expect(await desk.json(approve('admin-discipline'), 1)).toMatchObject({
+    // Whoever believes that it is about another key agrees to nothing.
+    expect(await desk.json(approve('admin-discipline', '--kid', 'A'.repeat(43)), 1)).toMatchObject({
       error: { code: 'FIELD_INVALID', field: 'kid', expected: kid }
     })
     const [approved] = await desk.json<Done[]>(approve('admin-discipline', '--kid', kid))
@@ -276,5 +284,118 @@ describe('two organisations must agree', () => {
     ])
     expect(done!.overall).toBe('verified')
     expect((await desk.run(['verify', done!.receipt, '--policy', network.policyFile])).status).toBe(0)
+  })
+})
+
+interface Listed {
+  log: string
+  catalogue: { inForce: number; known: number }
+  node: { generation: number; keys: { log: string } }
+  members: { name: string; role: string }[]
+  pending: { leaf: string; type: string; orgs: string[]; body: { staff?: string } }[]
+  keys: { kid: string; org: string; staff?: string; roles: string[]; activeFrom?: number; revoked?: object }[]
+}
+const listed = (network: TestNetwork, log: string, by: Name = 'admin-court') =>
+  desk.json<Listed[]>(['registry', 'list', '--log', log, ...as(network, by)]).then(([one]) => one!)
+const submit = (network: TestNetwork, record: object, by: Name, policy: string) => {
+  const file = desk.path('record.json')
+  writeFileSync(file, JSON.stringify(record))
+  const args = ['submit', file, '--key', network.keyFile(by), '--url', network.url, '--policy', policy, '-o', desk.path('out')]
+  return desk.run([...args, '--json'])
+}
+
+describe('the catalogue', () => {
+  it('of an older log is put into force by its administrator; until then its newer types are refused', async () => {
+    const made = await TestNetwork.make()
+    networks.push(made)
+    for (const log of LOGS) made.rewriteGenesis(log, { catalogue: 1, catalogueDigest: base64url(catalogueDigest(1)) })
+    await made.start()
+    const file = desk.path('report.json')
+    writeFileSync(file, (await desk.run(['types', 'keycase.flag', '--example'])).out)
+    const flag = () => ['submit', file, ...as(made, 'clerk'), '-o', desk.path('out')]
+    expect(await desk.json(flag(), 1)).toMatchObject({ error: { code: 'CATALOGUE_NOT_IN_FORCE' } })
+    expect((await listed(made, 'supervision')).catalogue).toEqual({ inForce: 1, known: 2 })
+    const done = await desk.json<Done[]>(['registry', 'catalogue', ...as(made, 'admin-court')])
+    expect(done.map(({ log }) => log)).toEqual([...LOGS])
+    expect((await listed(made, 'supervision')).catalogue).toEqual({ inForce: 2, known: 2 })
+    expect((await desk.run(flag())).status).toBe(0)
+    expect((await desk.run(['registry', 'catalogue', ...as(made, 'admin-court')])).out).toBe('nothing to change\n')
+    await made.stop()
+    await made.start()
+    expect((await desk.run(flag())).status).toBe(0)
+  })
+
+  it('that this software was not published with is refused', async () => {
+    const made = await open()
+    const record = { type: 'registry.catalogue', at: opinion().at, catalogue: 2, catalogueDigest: base64url(new Uint8Array(32)) }
+    const answer = await made.post(made.sign(record, 'admin-court', { log: 'public' }))
+    expect(answer.json()).toMatchObject({ code: 'FIELD_INVALID' })
+  })
+})
+
+describe('members and policy', () => {
+  it('are changed, listed, and changed back', async () => {
+    const made = await open()
+    const vkey = made.policy.logs[0]!.vkey
+    const member = ['--org', 'gz-notary', '--role', 'witness', '--vkey', formatVkey(vkey), '--log', 'public']
+    await desk.json(['registry', 'member', 'add', 'notary.example', ...member, ...as(made, 'admin-court')])
+    expect((await listed(made, 'public')).members.map(({ name, role }) => `${name} ${role}`)).toContain('notary.example witness')
+    const removed = await desk.json<Done[]>(['registry', 'member', 'remove', 'notary.example', ...as(made, 'admin-court')])
+    expect(removed.map(({ log }) => log)).toEqual(['public'])
+    await desk.json(['registry', 'policy', made.policyFile, '--log', 'public', ...as(made, 'admin-court')])
+    const text = (await desk.run(['registry', 'list', '--log', 'public', ...as(made, 'admin-court')])).out
+    expect(text).toMatch(
+      /^log public \(court\.example\/public\): run by gz-court, 1 must agree to changes, catalogue 2, node keys generation 1\n/
+    )
+    expect(text).toMatch(/ {2}key [\w-]{43} {2}gz-court {2}粤01-R0101 {2}clerk {2}active\n/)
+  })
+})
+
+describe('the keys of the node', () => {
+  it('change once two organisations agree; the node goes on under them, and what was handed out before still verifies', async () => {
+    const made = await open({ control: 2 })
+    const old = desk.path('old-policy.txt')
+    writeFileSync(old, made.policyText)
+    // The president's own registration is the first thing they agree to.
+    const enrolled = (await listed(made, 'supervision')).pending.find(({ body }) => body.staff === '粤01-R0001')!
+    await desk.json(['registry', 'approve', enrolled.leaf, ...as(made, 'admin-discipline')])
+    const before = JSON.parse((await submit(made, opinion(), 'president', old)).out) as { receipt: string; overall: string }[]
+    expect(before[0]!.overall).toBe('verified')
+
+    const [proposed] = await desk.json<(Done & { awaits: number })[]>([
+      'registry',
+      'node',
+      '--log',
+      'supervision',
+      ...as(made, 'admin-court')
+    ])
+    expect(proposed!.awaits).toBe(1)
+    const waiting = await listed(made, 'supervision', 'admin-discipline')
+    expect(waiting.pending.at(-1)).toMatchObject({ leaf: proposed!.leaf, type: 'registry.node', orgs: ['gz-court'] })
+    expect(waiting.node.generation).toBe(1)
+    // The log where it waits is found.
+    const [approved] = await desk.json<Done[]>(['registry', 'approve', proposed!.leaf, ...as(made, 'admin-discipline')])
+    expect(approved!.log).toBe('supervision')
+    const { node, pending } = await listed(made, 'supervision')
+    expect([node.generation, pending.some(({ type }) => type === 'registry.node')]).toEqual([2, false])
+
+    const after = await submit(made, opinion(), 'president', old)
+    expect([after.status, (JSON.parse(after.out) as { overall: string }[])[0]!.overall]).toEqual([2, 'could-not-check'])
+    const renewed = desk.path('new-policy.txt')
+    const url = made.policyText
+      .split('\n')
+      .find((line) => line.includes('court.example/supervision'))!
+      .split(' ')[2]!
+    writeFileSync(renewed, `log ${node.keys.log} ${url}\n${made.policyText}`)
+    await made.stop()
+    await made.start()
+    const later = JSON.parse((await submit(made, opinion(), 'president', renewed)).out) as { receipt: string; overall: string }[]
+    expect(later[0]!.overall).toBe('verified')
+    expect((await desk.run(['verify', before[0]!.receipt, '--policy', renewed])).status).toBe(0)
+    expect((await desk.run(['verify', before[0]!.receipt, '--policy', old])).status).toBe(0)
+    expect((await desk.run(['verify', later[0]!.receipt, '--policy', old])).status).toBe(2)
+    await made.stop()
+    const audited = await desk.run(['audit', '--data', made.dataDir('supervision'), '--policy', renewed])
+    expect([audited.status, audited.out]).toEqual([0, expect.stringContaining('all agree')])
   })
 })
