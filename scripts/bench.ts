@@ -64,9 +64,15 @@ const children = new Children(file)
 const run: Run = { children, records, directory, say: (text) => say(`  ${text}`) }
 type Outcome = { figures: Figure[]; skipped?: string; failed?: string }
 const parts: ({ name: string; seconds: number } & Outcome)[] = []
+// Those at work are told too, and end; what they leave behind is taken away here, a PostgreSQL that runs among it.
+let stopped = false
+process.on('SIGINT', () => {
+  stopped = true
+})
 try {
   await children.rate()
   for (const name of chosen) {
+    if (stopped) break
     say(`■ ${name}`)
     const start = performance.now()
     const outcome = await PARTS[name]!(run).then(
@@ -78,7 +84,7 @@ try {
     )
     parts.push({ name, seconds: (performance.now() - start) / 1000, ...outcome })
   }
-  await children.rate()
+  if (!stopped) await children.rate()
 } finally {
   children.close()
   rmSync(directory, { recursive: true, force: true })
@@ -88,7 +94,7 @@ const rates = children.rates
 const yardstick = { median: median(rates), least: Math.min(...rates), most: Math.max(...rates), measured: rates.length }
 if (options.json) process.stdout.write(`${JSON.stringify({ machine: machine(), records, yardstick, parts }, null, 1)}\n`)
 else print()
-process.exitCode = parts.some(({ failed }) => failed !== undefined) ? 1 : 0
+process.exitCode = stopped || parts.some(({ failed }) => failed !== undefined) ? 1 : 0
 
 function print(): void {
   const { cores, model, memory, node } = machine()

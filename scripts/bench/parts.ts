@@ -5,7 +5,7 @@ import { filesUnder, initNetwork, startServer } from './network.ts'
 import type { Opening } from './opening.ts'
 import type { Signed, SignOptions } from './records.ts'
 import type { Run } from './run.ts'
-import { type Figure, figure, mebibytes, median, number } from './table.ts'
+import { type Figure, figure, median, megabytes, number } from './table.ts'
 import type { WriteOptions, Writing } from './writing.ts'
 
 const SIGNERS = 2
@@ -81,7 +81,7 @@ export async function inProcess(run: Run): Promise<Figure[]> {
       figure({ what: '  CPU of all its threads, a record', shown: `${number(writing.cpu)} µs`, value: writing.cpu }),
       figure({
         what: '  resident memory, the most while writing',
-        shown: mebibytes(writing.rss),
+        shown: megabytes(writing.rss),
         value: writing.rss / 1e6,
         ...(mark === 1e6 ? { target: { most: 400 } } : {})
       }),
@@ -100,7 +100,7 @@ export async function inProcess(run: Run): Promise<Figure[]> {
       }),
       figure({
         what: '  resident memory of a node at rest',
-        shown: starts.rss === undefined ? 'not known here' : mebibytes(starts.rss),
+        shown: starts.rss === undefined ? 'not known here' : megabytes(starts.rss),
         value: (starts.rss ?? Number.NaN) / 1e6
       }),
       figure({
@@ -156,7 +156,7 @@ async function audited(run: Run, network: string): Promise<Figure[]> {
     }),
     figure({
       what: '  resident memory, the most',
-      shown: rss === undefined ? 'not known here' : mebibytes(rss),
+      shown: rss === undefined ? 'not known here' : megabytes(rss),
       value: (rss ?? Number.NaN) / 1e6
     })
   ]

@@ -8,7 +8,7 @@ import { initNetwork, startServer } from './network.ts'
 import { makeRecords } from './parts.ts'
 import { CASES, caseNumber } from './records.ts'
 import type { Run } from './run.ts'
-import { type Figure, figure, mebibytes, median, number, quantile } from './table.ts'
+import { type Figure, figure, median, megabytes, number, quantile } from './table.ts'
 
 const ARRAYS = { array: 200, connections: 16, reply: 'index', warmUp: 8_000, timed: 20_000 } as const
 const SINGLES = { array: 1, connections: 64, warmUp: 2_000, timed: 6_000 } as const
@@ -50,7 +50,7 @@ export async function served(run: Run): Promise<Figure[]> {
       figure({ what: '  CPU of the client, a record', shown: `${number(cpu)} µs`, value: cpu }),
       figure({
         what: '  resident memory of the node, the most',
-        shown: peak === undefined ? 'not known here' : mebibytes(peak),
+        shown: peak === undefined ? 'not known here' : megabytes(peak),
         value: (peak ?? Number.NaN) / 1e6
       })
     )

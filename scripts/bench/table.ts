@@ -33,7 +33,7 @@ export function number(value: number, digits = 0): string {
   return whole!.replace(/\B(?=(?:\d{3})+$)/g, ' ') + (rest === undefined ? '' : `.${rest}`)
 }
 
-export const mebibytes = (bytes: number): string => `${number(bytes / 2 ** 20)} MiB`
+export const megabytes = (bytes: number): string => `${number(bytes / 1e6)} MB`
 
 export function row({ what, shown, ratio, target, value, met }: Figure): string {
   const bound = target === undefined ? '' : 'least' in target ? `≥ ${target.least}` : `≤ ${target.most}`
