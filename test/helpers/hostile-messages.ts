@@ -12,9 +12,21 @@ import {
   parseSignatureLines,
   parseSignSubtree
 } from '../../src/peer/messages.ts'
+import {
+  encodePackage,
+  encodeUpload,
+  formatMirrorInfo,
+  packagesOf,
+  parseMirrorInfo,
+  UploadReader
+} from '../../src/peer/packages.ts'
 import { disclosureCipher } from '../../src/store/disclosures.ts'
 import { changeText, inventText } from './hostile.ts'
 import { must, oneForm, type Target, textOf, texts } from './hostile-reader.ts'
+
+async function* piecesOf(bytes: Bytes, size: number): AsyncIterable<Bytes> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
 
 export function messageTargets({ note, leaves }: { note: string; leaves: readonly Bytes[] }): Target[] {
   const [start, end, size] = [4, 8, leaves.length]
@@ -28,6 +40,9 @@ export function messageTargets({ note, leaves }: { note: string; leaves: readonl
   const cipher = disclosureCipher(sha256(utf8('hostile disclosures')))
   const sealed = cipher.seal(7, [utf8('one'), utf8('another')])
   const digest = '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae'
+  const packages = [leaves.slice(0, 2), leaves.slice(2, 4)].map((entries) =>
+    encodePackage({ entries: [...entries], proof: [root] })
+  )
   const lines = parseNote(note).signatures.map((line) => formatSignatureLine(line))
 
   return [
@@ -42,6 +57,37 @@ export function messageTargets({ note, leaves }: { note: string; leaves: readonl
       [formatSignSubtree({ start, end, hash: subtree, proof }, note)],
       (text) => parseSignSubtree(utf8(text)),
       ({ note: head, checkpoint: _, ...message }) => formatSignSubtree(message, formatNote(head))
+    ),
+    {
+      name: 'upload to a mirror',
+      samples: [
+        concat(encodeUpload({ origin: 'court.example/evidence', start: 254, end: 258, ticket: sealed }), ...packages),
+        encodeUpload({ origin: 'court.example/evidence', start: 0, end: 0, ticket: new Uint8Array(0) })
+      ],
+      read: async (input) => {
+        // As it may arrive: whole, and in pieces of any size.
+        for (const piece of [input.length, 1 + (input.length % 13)]) {
+          const reader = new UploadReader(piecesOf(input, Math.max(1, piece)))
+          const upload = await reader.upload()
+          const read = [encodeUpload(upload)]
+          for (const { start: first, end: last } of packagesOf(upload.start, upload.end)) {
+            const one = await reader.package(last - first)
+            if (one === undefined) break
+            read.push(encodePackage(one))
+          }
+          const again = concat(...read)
+          must(equalBytes(again, input.subarray(0, again.length)), 'other bytes were read than were sent')
+        }
+      }
+    },
+    oneForm(
+      'mirror info',
+      [
+        formatMirrorInfo({ size: 12, next: 3, ticket: sealed }),
+        formatMirrorInfo({ size: 0, next: 0, ticket: new Uint8Array(0) })
+      ],
+      (text) => parseMirrorInfo(utf8(text)),
+      formatMirrorInfo
     ),
     {
       name: 'signature lines',
