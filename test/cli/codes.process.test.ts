@@ -104,7 +104,7 @@ describe('a disk that takes no more', () => {
     }
     const { code } = await node.ended
     transcript.push(node.stdout, node.stderr)
-    expect([code, node.stderr]).toEqual([3, expect.stringMatching(/^(?:错误|error) STORE_FAILED: /)])
+    expect([code, node.stderr]).toEqual([3, expect.stringMatching(/^(?:错误|error) STORE_FAILED: /m)])
     met.add('STORE_FAILED')
     expect(acknowledged.length).toBeGreaterThan(0)
 
