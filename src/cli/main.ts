@@ -223,6 +223,31 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .addOption(policy(false))
     .requiredOption('-o, --out <dir>', t('回执写入的目录', 'directory for receipts'))
 
+  command(
+    program,
+    'attach <id>',
+    '把先前固定的清单或证据归入案件',
+    'attach a list or a piece fixed before to a case',
+    () => import('./attach.ts')
+  )
+    .requiredOption('--case <case>', t('案号', 'case number'))
+    .addOption(key(true))
+    .addOption(url())
+    .addOption(policy(false))
+    .requiredOption('-o, --out <dir>', t('回执写入的目录', 'directory for receipts'))
+
+  command(program, 'confirm <id>', '当事人确认证据清单', 'a party confirms a list of evidence', () => import('./confirm.ts'))
+    .addOption(new Option('--method <method>', t('确认方式', 'how')).choices(['screen', 'paper', 'key']).makeOptionMandatory())
+    .option(
+      '--proof <file>',
+      t('证明文件，如签名页扫描件（只提交摘要）', 'proof, e.g. a scan of the signed page (its digest is sent)')
+    )
+    .option('--party <name>', t('当事人（密封）', 'the party (sealed)'))
+    .addOption(key(true))
+    .addOption(url())
+    .addOption(policy(false))
+    .requiredOption('-o, --out <dir>', t('回执写入的目录', 'directory for receipts'))
+
   command(program, 'submit <record...>', '提交任何类型的记录', 'submit records of any type', () => import('./submit.ts'))
     .addOption(key(true))
     .addOption(url())

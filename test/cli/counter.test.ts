@@ -422,3 +422,45 @@ describe('what the clerk has to say is not filled in', () => {
     expect(await sizeOf()).toBe(before)
   })
 })
+
+describe('after the list', () => {
+  it('a case number comes later; the party confirms; run again, nothing is done twice', async () => {
+    const two = exhibits('later', 2)
+    const line = ['fix', ...two.files, '--list', 'new', '--sheet', two.sheet, ...settings(SAID), ...by('later out')]
+    const { list, listRecord, fixed } = await desk.json<ListDone & { listRecord: { leaf: string } }>(line)
+    expect(shown(listRecord.receipt).body).not.toHaveProperty('case')
+    const attach = ['attach', list, '--case', '(2026) 粤01民初12号', ...by('later out')]
+    const attached = await desk.json<{ case: string; receipt: string; index: number }>(attach)
+    expect(shown(attached.receipt).body).toMatchObject({
+      case: '（2026）粤01民初12号',
+      list,
+      refs: [{ rel: 'attaches', leaf: listRecord.leaf }]
+    })
+    const size = await sizeOf()
+    expect(await desk.json(attach)).toMatchObject({ already: attached.index })
+    expect(await sizeOf()).toBe(size)
+    const piece = await desk.json(['attach', fixed[0]!.evidence, '--case', '(2026)粤01民初12号', ...by('later out')])
+    expect(piece).toMatchObject({ evidence: fixed[0]!.evidence })
+
+    const scan = write('签名页.pdf', 'signed')
+    const said = ['--method', 'paper', '--proof', scan, '--party', '原告 李某某']
+    const confirmed = await desk.json<{ receipt: string }>(['confirm', list, ...said, ...by('later out')])
+    expect(shown(confirmed.receipt)).toMatchObject({
+      body: { list, method: 'paper', proof: { sha256: sha256('signed') }, refs: [{ rel: 'confirms', leaf: listRecord.leaf }] },
+      disclosed: { party: '原告 李某某' }
+    })
+    expect((await desk.run(['verify', confirmed.receipt, scan, '--policy', network.policyFile])).status).toBe(0)
+    const zh = await desk.run(['confirm', list, '--method', 'screen', ...by('later out'), '--lang', 'zh'])
+    expect([zh.status, zh.out]).toEqual([0, expect.stringMatching(/2 件）已由当事人确认：.*未附证明文件/)])
+    expect(await desk.json(['confirm', fixed[0]!.evidence, '--method', 'screen', ...by('x')], 2)).toMatchObject({
+      error: { code: 'ENTRY_UNKNOWN' }
+    })
+  })
+
+  it('what is nowhere, and what is no number or no case number', async () => {
+    const attach = (id: string, of = '(2026)粤01民初12号') => ['attach', id, '--case', of, ...by('nowhere')]
+    expect(await desk.json(attach('粤01-20200826-aaaaaaaaaaaa'), 2)).toMatchObject({ error: { code: 'ENTRY_UNKNOWN' } })
+    expect(await desk.json(attach('list'), 2)).toMatchObject({ error: { code: 'USAGE' } })
+    expect(await desk.json(attach('list', '12'), 1)).toMatchObject({ error: { code: 'FIELD_INVALID', field: 'case' } })
+  })
+})

@@ -28,6 +28,8 @@ const COMMANDS: [string, { args: RegExp; zh: string; en: string }][] = [
       en: 'fix evidence'
     }
   ],
+  ['attach', { args: /<id>[\s\S]*--case[\s\S]*--key[\s\S]*-o, --out/, zh: '归入案件', en: 'to a case' }],
+  ['confirm', { args: /<id>[\s\S]*--method[\s\S]*--proof[\s\S]*--party/, zh: '当事人确认', en: 'confirms a list' }],
   ['submit', { args: /<record\.\.\.>[\s\S]*--key[\s\S]*--url[\s\S]*-o, --out/, zh: '提交任何类型', en: 'submit records' }],
   ['verify', { args: /<file> \[evidence\.\.\.\][\s\S]*--policy/, zh: '离线核验', en: 'offline' }],
   [
