@@ -5,6 +5,8 @@
  * content ever goes into an error.
  */
 
+import { expectedInChinese } from './expected.ts'
+
 /** [HTTP status, exit status of the command line, zh, en, what to do zh, what to do en] */
 type Row = readonly [http: number, exit: 1 | 2 | 3, zh: string, en: string, zhDo: string, enDo: string]
 
@@ -618,7 +620,8 @@ function where(detail: ErrorDetail, lang: 'zh' | 'en'): string {
   if (detail.at !== undefined) parts.push(String(detail.at))
   if (detail.field !== undefined) parts.push(lang === 'zh' ? `字段 ${detail.field}` : `field ${detail.field}`)
   if (detail.offset !== undefined) parts.push(lang === 'zh' ? `偏移 ${detail.offset}` : `offset ${detail.offset}`)
-  if (detail.expected !== undefined) parts.push(lang === 'zh' ? `应为 ${detail.expected}` : `expected ${detail.expected}`)
+  if (detail.expected !== undefined)
+    parts.push(lang === 'zh' ? `应为 ${expectedInChinese(detail.expected)}` : `expected ${detail.expected}`)
   return parts.length === 0 ? '' : lang === 'zh' ? `（${parts.join('，')}）` : ` (${parts.join(', ')})`
 }
 

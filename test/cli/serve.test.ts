@@ -98,7 +98,7 @@ describe('a configuration that is not valid stops the start, with file, line and
     writeFileSync(network.configFile, good.replace('policy:', 'colour: red\npolicy:'))
     const { err } = await desk.run(['serve', '--config', network.configFile, '--lang', 'zh'])
     expect(err).toBe(
-      `错误 CONFIG_INVALID: 配置不正确（${network.configFile}:${line('policy')}，字段 colour，应为 a known key）\n  → 请改正所指的行\n`
+      `错误 CONFIG_INVALID: 配置不正确（${network.configFile}:${line('policy')}，字段 colour，应为 已知的配置项）\n  → 请改正所指的行\n`
     )
   })
 

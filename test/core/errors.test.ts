@@ -78,7 +78,7 @@ describe('what an error says', () => {
 
   test('where and what would have been right, in both languages', () => {
     const error = new LianzhengError('FIELD_INVALID', detail)
-    expect(error.text('zh')).toBe('字段内容不正确（3，字段 files[0].sha256，偏移 17，应为 32 bytes）')
+    expect(error.text('zh')).toBe('字段内容不正确（3，字段 files[0].sha256，偏移 17，应为 32 字节）')
     expect(error.text('en')).toBe('field not valid (3, field files[0].sha256, offset 17, expected 32 bytes)')
     expect(error.message).toBe(`FIELD_INVALID: ${error.text('en')}`)
     expect(error).toBeInstanceOf(Error)
@@ -108,5 +108,23 @@ describe('what an error says', () => {
     expect(at('[0].sha256', 'files').detail.field).toBe('files[0].sha256')
     expect(at(undefined, 'files').detail.field).toBe('files')
     expect(at('sha256', 'files[0]').code).toBe('FIELD_MISSING')
+  })
+})
+
+describe('what was expected', () => {
+  test.each([
+    ['64 lower-case hex digits', '64 位小写十六进制数字'],
+    ['at most 1000', '不超过 1000'],
+    ['an integer in [0, 2^53)', '[0, 2^53) 内的整数'],
+    ['a signature by 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo 的签名'],
+    ['the staff code of the key', '密钥所登记的人员编号'],
+    // A form is the same in every language, and what nobody has said in Chinese stands as it is.
+    ['evidence | supervision', 'evidence | supervision'],
+    ['YAML', 'YAML'],
+    ['constructor', 'constructor']
+  ])('%s', (expected, chinese) => {
+    const error = new LianzhengError('FIELD_INVALID', { expected })
+    expect(error.text('zh')).toBe(`字段内容不正确（应为 ${chinese}）`)
+    expect(error.text('en')).toBe(`field not valid (expected ${expected})`)
   })
 })
