@@ -5,6 +5,7 @@ import { Command, Option } from 'commander'
 import { VERSION } from '../node/version.ts'
 import { type Io, languageAsked, languageOf, visible } from './io.ts'
 import { report } from './report.ts'
+import { speakChinese } from './usage.ts'
 
 /** Every command: its options and arguments as an object; the exit status. */
 export type Run<Args> = (args: Args, io: Io) => Promise<number>
@@ -31,10 +32,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const t = (zh: string, en: string) => (io.lang === 'zh' ? zh : en)
   const program = new Command('lianzheng')
     .description(t('链证：多机构共同维护的存证账本', 'Lianzheng: a ledger of evidence kept by several institutions'))
-    .version(VERSION)
+    .version(VERSION, '-V, --version', t('显示版本', 'output the version number'))
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .exitOverride()
     .showHelpAfterError(t('（用 --help 查看用法）', '(see --help)'))
+  speakChinese(program, io)
 
   function command<Args>(
     parent: Command,

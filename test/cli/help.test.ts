@@ -92,6 +92,31 @@ describe('bad usage ends with status 2 and says what is wrong', () => {
   })
 })
 
+describe('in Chinese', () => {
+  it('help has no English headings', async () => {
+    for (const [command] of [...COMMANDS, ['key'], ['registry'], ['']] as [string][]) {
+      const { out } = await desk.run([...command.split(' ').filter((word) => word !== ''), '--help', '--lang', 'zh'])
+      expect(out).toMatch(/^用法： lianzheng/)
+      expect(out).not.toMatch(/Usage|Options:|Commands:|Arguments:|display|choices|default/)
+    }
+  })
+  it.each([
+    ['nothing', '错误：没有命令'],
+    ['key show', '错误：缺少参数'],
+    ['verify x', '错误：缺少选项'],
+    ['verify x --policy', '缺少取值'],
+    ['types x y', '错误：参数过多，应为 1 个，给出 2 个'],
+    ['verify x --policy p --nothing', '错误：没有选项'],
+    ['types --lang fr', '可用的是 zh, en'],
+    ['typse', '是否指 types？']
+  ])('%s: what is wrong is said', async (line, words) => {
+    const { status, out, err } = await desk.run(line.split(' '), { lang: 'zh' })
+    expect([status, out]).toEqual([2, ''])
+    expect(err).toContain(words)
+    expect(err).not.toMatch(/error:|Did you mean/)
+  })
+})
+
 describe('the language', () => {
   it('of refusals is the one asked for', async () => {
     const zh = await desk.run(['key', 'show', '/nowhere', '--lang', 'zh'])
