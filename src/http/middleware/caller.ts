@@ -86,6 +86,8 @@ async function verifyToken(header: string, node: NodeContext, time: number): Pro
       maxTokenAge: MAX_AGE,
       requiredClaims: ['iat', 'exp']
     })
+    // Of a token for several nodes any one could make use at the others.
+    if (payload.aud !== node.name) throw new LianzhengError('AUTH_INVALID', { field: 'aud', expected: node.name })
     if (payload.exp! - payload.iat! > MAX_AGE)
       throw new LianzhengError('AUTH_INVALID', { field: 'exp', expected: 'at most five minutes after iat' })
     return kid
