@@ -194,6 +194,13 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   )
     .option('--example', t('显示可直接提交的示例', 'print an example that `submit` accepts'))
     .option('--catalogue', t('输出公布的目录文件', 'print the published catalogue file'))
+    .option(
+      '--tables',
+      t(
+        '输出示例代码表，可作为 codeTable.version 直接提交',
+        'print example code tables, as codeTable.version records that `submit` accepts'
+      )
+    )
 
   command(
     program,

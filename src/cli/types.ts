@@ -1,12 +1,25 @@
 /** `types`: the catalogue, read. */
+import { localTime } from '../node/network.ts'
 import { CATALOGUE, publishedCatalogue, recordType } from '../records/catalogue.ts'
 import { describe, exampleRecord, type RecordType } from '../records/define.ts'
 import type { Json } from '../records/fields.ts'
+import { TABLES, tableOf, tableRecord } from '../records/tables/index.ts'
 import { type Io, printJson, words } from './io.ts'
 
-export async function run(args: { type?: string; example?: boolean; catalogue?: boolean }, io: Io): Promise<number> {
+export async function run(
+  args: { type?: string; example?: boolean; catalogue?: boolean; tables?: boolean },
+  io: Io
+): Promise<number> {
   if (args.catalogue === true) {
     io.out(publishedCatalogue())
+    return 0
+  }
+  if (args.tables === true) {
+    const at = localTime(new Date())
+    printJson(
+      io,
+      TABLES.map((table) => tableRecord(table, at))
+    )
     return 0
   }
   if (args.type === undefined) {
@@ -27,10 +40,19 @@ function table(type: RecordType, io: Io): string {
     open: { [name: string]: Json }
     sealed: { [name: string]: Json }
   }
+  const codes = (name: string) => {
+    const table = tableOf(type.type, name.replace(/\?$/, ''))
+    if (table === undefined) return ''
+    return `  ${words(io, '示例代码', 'example codes')}: ${table.rows.map(({ code }) => code).join(' ')}`
+  }
   const rows = (title: string, members: { [name: string]: Json }) =>
     Object.keys(members).length === 0
       ? []
-      : ['', title, ...Object.entries(members).map(([name, form]) => `  ${name.padEnd(18)} ${JSON.stringify(form)}`)]
+      : [
+          '',
+          title,
+          ...Object.entries(members).map(([name, form]) => `  ${name.padEnd(18)} ${JSON.stringify(form)}${codes(name)}`)
+        ]
   return `${[
     `${type.type} v${type.v}  ${words(io, type.zh, type.en)}`,
     `${words(io, '类别', 'class')}: ${[type.class].flat().join(' | ')}   ${words(io, '书写人', 'written by')}: ${type.writers.join(', ')}`,

@@ -4,6 +4,7 @@ import { base64url } from '../../src/core/bytes.ts'
 import { decodeStatement } from '../../src/core/statement.ts'
 import { CATALOGUE, recordType } from '../../src/records/catalogue.ts'
 import { exampleRecord } from '../../src/records/define.ts'
+import { TABLES } from '../../src/records/tables/index.ts'
 import { parseReceipt } from '../../src/verify/files.ts'
 import { Desk, leaked } from '../helpers/cli.ts'
 import { fix, opinion } from '../helpers/lab.ts'
@@ -118,6 +119,14 @@ describe('submit', () => {
     expect(found!.log).toBe('public')
     const wrong = ['submit', statement, '--log', 'none', ...by('admin-court')]
     expect(await desk.json(wrong, 1)).toMatchObject({ error: { code: 'CLASS_NOT_HELD' } })
+  })
+
+  it('the example code tables are published as they are printed', async () => {
+    const tables = write('tables', (await desk.run(['types', '--tables'])).out)
+    const done = await desk.json<Done[]>(['submit', tables, '--log', 'supervision', ...by('admin-court')])
+    expect(done).toHaveLength(TABLES.length)
+    expect(done.every(({ log, overall }) => log === 'supervision' && overall === 'verified')).toBe(true)
+    expect((await desk.run(['types', 'supervision.opinion'])).out).toMatch(/ measure .*example codes: M01 /)
   })
 
   it('a law firm acknowledges a notice', async () => {
