@@ -44,7 +44,7 @@ export function row({ what, shown, ratio, target, value, met }: Figure): string 
 
 function shortBy(measured: number, target: NonNullable<Figure['target']>): string {
   const bound = 'least' in target ? target.least : target.most
-  return `${Math.round((measured / bound) * 100)} %`
+  return bound === 0 ? `by ${number(measured)}` : `${Math.round((measured / bound) * 100)} %`
 }
 
 export function median(numbers: readonly number[]): number {
