@@ -9,6 +9,7 @@ import type { Sequencer } from '../log/sequencer.ts'
 import type { Mirror } from '../peer/mirror.ts'
 import type { Push } from '../peer/push.ts'
 import type { Witness } from '../peer/witness.ts'
+import type { VerificationJob } from './verification.ts'
 
 /** A log that is opened again in place gets another ledger, sequencer and reader: they are asked for each time they are used. */
 export interface LogContext {
@@ -85,6 +86,8 @@ export interface NodeContext {
   /** Every refusal, those inside an array of records too. */
   onRefused(code: Code): void
   onEventClient(change: 1 | -1): void
+  /** The offline verifier, beside the thread that serves: a report as JSON. Throws as `verification` does, or `OVERLOADED`. */
+  verify(job: VerificationJob): Promise<string>
   /** In the text format of Prometheus. */
   metrics(): Promise<{ type: string; text: string }>
   /** Something failed that is no one's request: for the operator's log, never with content. */

@@ -17,6 +17,7 @@ import { createLogger, factsOf } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { useNative } from './native.ts'
 import { readsOf } from './reads.ts'
+import { Verifier } from './verifier.ts'
 import { VERSION } from './version.ts'
 
 /** An idle log's head is read back and signed again so often. */
@@ -55,6 +56,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const disk = new Disk(config.dataDir, config.limits.diskFreeBytes)
   const logs = new Map<string, NodeLog>()
   const closing = new AbortController()
+  const verifier = new Verifier()
   const listeners = new Set<() => void>()
   let cosigners: Cosigners | undefined
   let server: Server | undefined
@@ -118,6 +120,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       },
       onRefused: (code) => metrics.refused(code),
       onEventClient: (change) => metrics.eventClients(change),
+      verify: (job) => verifier.run(job),
       metrics: () => metrics.render(),
       onError
     }
@@ -165,6 +168,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         await cosigners?.close()
         for (const log of logs.values()) await log.close()
         metrics.close()
+        await verifier.close()
         logger.info('stopped')
       }
     }

@@ -108,3 +108,12 @@ it('answers 503 with Retry-After, stays as large as it was, and loses nothing it
   }
   await Promise.all(Array.from({ length: 16 }, check))
 })
+
+it('verifies for callers beside the thread that serves', async () => {
+  const client = new LedgerClient({ url: network.url, key: await network.key('clerk') })
+  const receipt = await client.text('/api/v1/logs/evidence/records/20/receipt')
+  const verify = (body: string) => client.json<{ overall: string }>('/api/v1/verify', { method: 'POST', body })
+  expect((await verify(`{"receipt":${receipt}}`)).overall).toBe('verified')
+  await expect(verify('{"receipt":{}}')).rejects.toMatchObject({ code: 'RECEIPT_INVALID' })
+  await expect(verify('{"receipt":1,"receipt":2}')).rejects.toMatchObject({ code: 'JSON_INVALID' })
+})

@@ -1,18 +1,11 @@
 /** What the node says of itself: its logs, who the caller is to it, its status, and the offline verifier as a service. */
 import { Router, text } from 'express'
-import { fromHex } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
-import { type JsonValue, parseStrictJson } from '../../core/json.ts'
 import { formatVkey } from '../../core/note.ts'
-import { parsePolicy } from '../../core/policy.ts'
-import { verifyParsedCertificate } from '../../verify/certificate.ts'
-import { readCertificate, readReceipt } from '../../verify/files.ts'
-import { verifyParsedReceipt } from '../../verify/receipt.ts'
 import type { NodeContext } from '../context.ts'
 import { callerOf } from '../middleware/caller.ts'
 import { on } from '../operation.ts'
 import * as operations from '../operations.ts'
-import { verifyBody } from '../schemas.ts'
 
 export function nodeRoutes(node: NodeContext): Router {
   const router = Router()
@@ -75,26 +68,10 @@ export function nodeRoutes(node: NodeContext): Router {
   })
 
   router.use(operations.verifyFile.path, text({ type: 'application/json', limit: operations.MAX_VERIFIED }))
-  on(router, node, operations.verifyFile, (request, response) => {
-    // The text itself, strictly: what a lenient parser leaves out, the offline verifier would have refused.
-    const parsed = verifyBody.safeParse(parseStrictJson(typeof request.body === 'string' ? request.body : ''))
-    const body = parsed.success ? parsed.data : undefined
-    if (body === undefined || (body.receipt === undefined) === (body.certificate === undefined))
-      throw new LianzhengError('BODY_INVALID', {
-        expected: '{"receipt" or "certificate", "policy"?, "files"?: [{"name", "sha256", "sm3"?}]}'
-      })
-    const policy = parsePolicy(body.policy ?? node.policy)
-    const now = Math.floor(node.clock() / 1000)
-    const files = body.files.map(({ name, sha256, sm3 }) => ({
-      name,
-      sha256: fromHex(sha256, 32),
-      ...(sm3 === undefined ? {} : { sm3: fromHex(sm3, 32) })
-    }))
-    response.json(
-      body.receipt !== undefined
-        ? verifyParsedReceipt(readReceipt(body.receipt as JsonValue), policy, { now, files })
-        : verifyParsedCertificate(readCertificate(body.certificate as JsonValue), policy, { now })
-    )
+  on(router, node, operations.verifyFile, async (request, response) => {
+    const body = typeof request.body === 'string' ? request.body : ''
+    const report = await node.verify({ text: body, policy: node.policy, now: Math.floor(node.clock() / 1000) })
+    response.type('application/json').send(report)
   })
   return router
 }
