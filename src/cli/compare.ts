@@ -3,6 +3,7 @@
  * Where they contradict each other, the contradiction is written as a file that convicts the log before anyone.
  */
 import type { Bytes } from '../core/bytes.ts'
+import { LianzhengError } from '../core/errors.ts'
 import type { Policy } from '../core/policy.ts'
 import { decodeHandout } from '../core/promise.ts'
 import { useNative } from '../node/native.ts'
@@ -77,8 +78,15 @@ async function comparePromise(promise: Bytes, args: Args, given: Policy | undefi
   return exitStatus(report.overall)
 }
 
+/** Under a free name where none is given: a contradiction that was found before stands in nobody's way. */
 function keep(contradiction: string, origin: string, args: Args, io: Io): void {
-  const file = args.out ?? `${origin.replaceAll('/', '-')}.contradiction.json`
-  writeNew(file, contradiction)
-  say(io, `矛盾文件 ${file}`, `contradiction ${file}`)
+  for (let n = 1; ; n++) {
+    const file = args.out ?? `${origin.replaceAll('/', '-')}${n === 1 ? '' : `-${n}`}.contradiction.json`
+    try {
+      writeNew(file, contradiction)
+      return say(io, `矛盾文件 ${file}`, `contradiction ${file}`)
+    } catch (error) {
+      if (args.out !== undefined || !(error instanceof LianzhengError) || error.code !== 'FILE_EXISTS') throw error
+    }
+  }
 }

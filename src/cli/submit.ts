@@ -1,10 +1,10 @@
 /** `submit`: records of any type, validated before they are signed. One receipt a record; a promise, given back, asks for the receipt it promised. */
 import { basename } from 'node:path'
-import type { Bytes } from '../core/bytes.ts'
+import { type Bytes, base64url } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { decodeHandout } from '../core/promise.ts'
 import { useNative } from '../node/native.ts'
-import type { ReceiptReport } from '../verify/receipt.ts'
+import { isoTime, type ReceiptReport } from '../verify/receipt.ts'
 import type { Verdict } from '../verify/verdict.ts'
 import { COSE_SIGN1 } from './beside.ts'
 import { type Io, printJson, readBytes, readText, say } from './io.ts'
@@ -24,7 +24,8 @@ type Work = Recorded | Promised
 interface Done {
   type?: string
   log: string
-  index: number
+  /** Unknown of a promise whose receipt is not there yet. */
+  index?: number
   leaf: string
   receipt?: string
   promise?: string
@@ -77,11 +78,20 @@ async function send(
 async function redeem({ name, promise: bytes }: Promised, session: Session, out: string, io: Io): Promise<Done> {
   const handout = decodeHandout(bytes)
   if (handout.kind !== 'promise') throw new LianzhengError('PROMISE_INVALID', { expected: 'a promise' })
-  const { log, index, leaf, receipt, report } = await session.client.receipt(handout.aud, handout.promise.leaf, session.policy)
-  const place = { log, index, leaf }
-  if (report.overall === 'verified') return { ...place, ...keepReceipt(out, name, { receipt, report }, io) }
-  say(io, report.headline.zh, report.headline.en)
-  return { ...place, overall: report.overall }
+  const { leaf, by } = handout.promise
+  const answered = await session.client.receipt(handout.aud, leaf, session.policy).catch((error: unknown) => {
+    // Durable and not yet under a published head, or left out: which it is shows when the promise is due.
+    if (error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN') return undefined
+    throw error
+  })
+  if (answered?.report.overall === 'verified')
+    return { log: answered.log, index: answered.index, leaf: answered.leaf, ...keepReceipt(out, name, answered, io) }
+  say(
+    io,
+    `${name}：尚无可核验的回执；承诺期限 ${isoTime(by)}。逾期仍无，请以 compare 对照其轨迹证书`,
+    `${name}: no receipt that verifies yet; promised by ${isoTime(by)}. After that, \`compare\` the promise with a certificate of its trail`
+  )
+  return { log: handout.aud, leaf: base64url(leaf), overall: answered?.report.overall ?? 'could-not-check' }
 }
 
 function keepReceipt(out: string, name: string, { receipt, report }: { receipt: string; report: ReceiptReport }, io: Io) {

@@ -251,7 +251,12 @@ export const registerStatement = declare({
   body: { schema: z.string(), media: MEDIA.cose, limit: { zh: '65,535 字节', en: '65,535 bytes' } },
   answers: {
     200: { media: MEDIA.cose, zh: '已经登记：COSE 回执（RFC 9942）', en: 'registered before: the COSE receipt (RFC 9942)' },
-    201: { media: MEDIA.cose, zh: '新登记：COSE 回执', en: 'new: the COSE receipt' }
+    201: { media: MEDIA.cose, zh: '新登记：COSE 回执', en: 'new: the COSE receipt' },
+    303: {
+      media: MEDIA.cose,
+      zh: '已落盘，尚未公布：稍后到 Location 取',
+      en: 'on disk, not published yet: to be had at Location later'
+    }
   },
   refusals: [403, 409, 413],
   concise: true
@@ -266,7 +271,10 @@ export const readScittReceipt = declare({
   en: 'COSE receipt of an entry (RFC 9942)',
   access: ENTITLED,
   parameters: { log, id: entryId },
-  answers: { 200: { media: MEDIA.cose, zh: 'COSE 回执', en: 'the COSE receipt' } },
+  answers: {
+    200: { media: MEDIA.cose, zh: 'COSE 回执', en: 'the COSE receipt' },
+    302: { media: MEDIA.cose, zh: '已落盘，尚未公布', en: 'on disk, not published yet' }
+  },
   refusals: [403],
   concise: true
 })

@@ -18,10 +18,10 @@ import type { LogContext, NodeContext } from './context.ts'
 /** How long the quorum is waited for (api.md). Milliseconds. */
 export const QUORUM_WAIT = 10_000
 /**
- * A promise is for so long. What is durable is under the next head that is signed, within the batch interval, or when the node is back: a node that is
- * away signs no head that could break it. Milliseconds.
+ * A promise is for so long: cosignatures may have to be carried by hand. It cannot be broken by a node that is away, which signs no head; every head
+ * that is signed later has the statement. Milliseconds.
  */
-export const PROMISE_TIME = 10 * 60_000
+export const PROMISE_TIME = 24 * 3_600_000
 
 export interface Submitted {
   /** 201 new, 200 there before, 202 durable and not yet final. */

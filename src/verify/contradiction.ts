@@ -330,9 +330,10 @@ export function contradictionOf(a: ShownHead, b: ShownHead): Contradiction | und
   const { origin } = a.checkpoint
   if (a.checkpoint.size === b.checkpoint.size && !equalBytes(a.checkpoint.root, b.checkpoint.root))
     return { kind: 'same-size', origin, a: { checkpoint: a.text }, b: { checkpoint: b.text } }
+  const others = new Map(b.places.map((place) => [place.index, place]))
   for (const place of a.places) {
-    const other = b.places.find(({ index, leaf }) => index === place.index && !equalBytes(leaf, place.leaf))
-    if (other !== undefined)
+    const other = others.get(place.index)
+    if (other !== undefined && !equalBytes(other.leaf, place.leaf))
       return { kind: 'same-index', origin, a: { checkpoint: a.text, ...place }, b: { checkpoint: b.text, ...other } }
   }
   return undefined

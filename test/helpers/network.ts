@@ -243,6 +243,7 @@ export class TestNetwork {
     const bearer = authorization ?? (as === undefined ? undefined : `Bearer ${this.token(as)}`)
     const response = await fetch(this.url + path, {
       method: method ?? (body === undefined ? 'GET' : 'POST'),
+      redirect: 'manual',
       headers: {
         ...(bearer === undefined ? {} : { authorization: bearer }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),

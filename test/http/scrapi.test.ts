@@ -155,6 +155,31 @@ describe('registration', () => {
   })
 })
 
+it('what is durable and under no published head yet: 303, then 302 to whoever may know, then the receipt', async () => {
+  const log = network.node.context.logs.get('public')!
+  const { published } = log.sequencer
+  const wait = log.finality.wait
+  const record = {
+    type: 'recusal.disclosed',
+    at: '2020-08-26T09:00:00+08:00',
+    court: '粤01',
+    entry: 'pending',
+    status: 'related'
+  }
+  const { statement } = network.sign(record, 'personnel')
+  Object.defineProperty(log.sequencer, 'published', { configurable: true, value: published })
+  log.finality.wait = async () => false
+  const answer = await register(statement, 'public')
+  const place = answer.headers.get('location')!
+  const path = new URL(place).pathname
+  const running = await network.ask(path)
+  Reflect.deleteProperty(log.sequencer, 'published')
+  log.finality.wait = wait
+  expect([answer.status, answer.bytes.length, answer.headers.get('retry-after')]).toEqual([303, 0, '5'])
+  expect([running.status, running.headers.get('location'), running.headers.get('retry-after')]).toEqual([302, place, '5'])
+  await proven(await network.ask(path), statement, 'public')
+})
+
 function parts(): [Bytes, Map<never, never>, Bytes | null, Bytes] {
   return (read(network.sign(fix('parts'), 'clerk').statement) as { value: [Bytes, Map<never, never>, Bytes, Bytes] }).value
 }

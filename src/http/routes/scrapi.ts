@@ -1,7 +1,7 @@
 /**
  * SCRAPI under a log's prefix (draft-ietf-scitt-scrapi-11): registration, receipts (RFC 9942), keys. The same door and the same rights as the
- * project's own surface. An entry's id is its leaf hash. Registration is answered at once: a COSE receipt rests on the operator alone, and what the
- * operator signs is under its head when the door answers.
+ * project's own surface. An entry's id is its leaf hash. Registration is answered with the receipt once a published head covers the entry; until then
+ * with the place where it will be.
  */
 import express, { type ErrorRequestHandler, type Response, Router } from 'express'
 import { type Bytes, base64url, fromBase64url } from '../../core/bytes.ts'
@@ -14,7 +14,7 @@ import type { LogContext, NodeContext } from '../context.ts'
 import { announce, translate } from '../middleware/errors.ts'
 import { MEDIA, on } from '../operation.ts'
 import { readScittKey, readScittKeys, readScittReceipt, registerStatement } from '../operations.ts'
-import { submit } from '../submit.ts'
+import { QUORUM_WAIT, submit } from '../submit.ts'
 import { find } from './records.ts'
 
 const STATEMENT = 'application/scitt-statement+cose'
@@ -32,7 +32,8 @@ export function scrapiRoutes(node: NodeContext, log: LogContext): Router {
     async (request, response) => {
       if (!Buffer.isBuffer(request.body)) throw new LianzhengError('BODY_INVALID', { expected: `a statement as ${MEDIA.cose}` })
       const statement = new Uint8Array(request.body)
-      const { status, index, leaf } = await submit(node, { statement, disclosures: [], log, wait: 0 })
+      const { status, index, leaf } = await submit(node, { statement, disclosures: [], log, wait: QUORUM_WAIT })
+      if (index >= (log.sequencer.published?.size ?? 0)) return later(response.status(303), addressOf(leaf))
       send(response.status(status === 200 ? 200 : 201).location(addressOf(leaf)), log, log.reader.statement(index), index)
     },
     MOUNTED
@@ -43,7 +44,15 @@ export function scrapiRoutes(node: NodeContext, log: LogContext): Router {
     node,
     readScittReceipt,
     async (request, response) => {
-      const { index, statement } = await find(node, log, request.params.id!, request)
+      const { id } = request.params
+      const leaf = pending(log, id!)
+      const { index, statement } = await find(node, log, id!, request).catch((error: unknown) => {
+        // Said to those alone who may know what the log has: all others are denied.
+        const absent = error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN'
+        if (leaf !== undefined && absent) return { index: undefined, statement: undefined }
+        throw error
+      })
+      if (statement === undefined) return later(response.status(302), addressOf(leaf!))
       send(response.location(addressOf(statement.leaf)), log, statement, index)
     },
     MOUNTED
@@ -65,6 +74,25 @@ export function scrapiRoutes(node: NodeContext, log: LogContext): Router {
 
   router.use(problems(node))
   return router
+}
+
+/** Seconds after which a registration under way is worth asking about again. */
+const ASK_AGAIN = 5
+
+function later(response: Response, address: string): void {
+  response
+    .set({ 'Cache-Control': 'no-store', 'Retry-After': String(ASK_AGAIN) })
+    .location(address)
+    .type(MEDIA.cose)
+    .end()
+}
+
+/** The leaf of an entry that is durable and that no published head covers yet. */
+function pending(log: LogContext, id: string): Bytes | undefined {
+  if (!/^[A-Za-z0-9_-]{43}$/.test(id)) return undefined
+  const leaf = fromBase64url(id)
+  const index = log.ledger.indexOfLeaf(leaf)
+  return index !== undefined && index >= (log.sequencer.published?.size ?? 0) ? leaf : undefined
 }
 
 function send(response: Response, log: LogContext, statement: Statement, index: number): void {
