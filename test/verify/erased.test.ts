@@ -1,10 +1,10 @@
 /** What a certificate says of sealed fields: disclosed, erased, withheld (formats.md §10), and what it compares of records that speak of another. */
 import { describe, expect, test } from 'vitest'
-import { base64url } from '../../src/core/bytes.ts'
+import { type Bytes, base64url } from '../../src/core/bytes.ts'
 import { parsePolicy } from '../../src/core/policy.ts'
 import { verifyCertificate } from '../../src/verify/certificate.ts'
 import { formatCertificate, type TrailPart } from '../../src/verify/files.ts'
-import { all, fix, Lab, opinion, USERS, type User, user } from '../helpers/lab.ts'
+import { fix, Lab, opinion, USERS, type User, user } from '../helpers/lab.ts'
 import { LyingNode } from '../helpers/lying-node.ts'
 
 const AT = '2020-08-26T11:00:00+08:00'
@@ -19,8 +19,12 @@ type Filed = Awaited<ReturnType<typeof filed>>
 const erase = (lab: Lab, { refs, of }: Filed, fields: string[], by: User) =>
   lab.submit({ type: 'body.erased', at: AT, refs: refs('erases'), of, fields, ground: 'PIPL-47' }, by)
 
-function report(lab: Lab, trail: string, disclose = true) {
-  const part = lab.reader.trailPart(trail, disclose ? all : () => [])
+function report(lab: Lab, trail: string, disclosures: readonly Bytes[] = []) {
+  const shown = lab.reader.trailPart(trail, () => [])
+  const part = {
+    ...shown,
+    entries: shown.entries.map((entry, i) => (i === 0 ? { ...entry, disclosures: [...disclosures] } : entry))
+  }
   const { overall, logs, disclosed, withheld, erased, headline } = verifyCertificate(
     formatCertificate({ trail, parts: [part] }),
     parsePolicy(lab.policy())
@@ -34,9 +38,10 @@ describe('of a field the report says', () => {
     const lab = await Lab.open()
     const record = fix('three fates', { sealed: { name: '合同.pdf', source: '原告提交', purpose: '证明' } })
     const piece = await filed(lab, record, USERS.clerk)
+    const kept = lab.reader.disclosures(piece.index)
     await erase(lab, piece, ['name'], USERS.admin)
     const trail = `evidence:${String(record.evidence)}`
-    const { overall, fields, counts, headline } = report(lab, trail, false)
+    const { overall, fields, counts, headline } = report(lab, trail)
     expect([overall, fields, counts]).toEqual([
       'verified',
       [
@@ -46,8 +51,8 @@ describe('of a field the report says', () => {
       [0, 1, 2]
     ])
     expect(headline.zh).toContain('1 个字段已依法销毁')
-    // What is shown is shown, whatever was said of it since.
-    expect(report(lab, trail).fields[0]).toEqual([['name', 'source', 'purpose'], [], []])
+    // Whoever has kept it can show it, whatever was said of it since.
+    expect(report(lab, trail, kept).fields[0]).toEqual([['name', 'source', 'purpose'], [], []])
   })
 
   test('of supervision, erased only once discipline has agreed, in whichever order', async () => {
@@ -58,7 +63,7 @@ describe('of a field the report says', () => {
     ] as const) {
       const number = `（2020）粤01民初${order[0] === DISCIPLINE ? 1 : 2}号`
       const said = await filed(lab, opinion({ case: number }), USERS.president)
-      const first = async () => report(lab, `case-internal:${number}`, false).fields[0]
+      const first = async () => report(lab, `case-internal:${number}`).fields[0]
       await erase(lab, said, ['content'], order[0])
       expect(await first()).toEqual([[], [], ['content']])
       await erase(lab, said, ['content'], order[0])
