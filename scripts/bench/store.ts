@@ -27,10 +27,12 @@ export class CountingStore implements Store {
 
   static async open(directory: string): Promise<CountingStore> {
     const { openLevel } = await built<typeof import('../../src/store/level.ts')>('store/level')
-    const { decodePage } = await built<typeof import('../../src/core/map-page.ts')>('core/map-page')
-    type Node = ReturnType<typeof decodePage> | { kind: 'reference' }
-    const nodes = (node: Node): number =>
-      node.kind === 'reference' ? 0 : node.kind === 'leaf' ? 1 : 1 + nodes(node.left) + nodes(node.right)
+    const { decodePage, openFolded } = await built<typeof import('../../src/core/map-page.ts')>('core/map-page')
+    type Node = import('../../src/core/map-page.ts').MapNode
+    const nodes = (node: Node): number => {
+      if (node.kind === 'folded') return nodes(openFolded(node))
+      return node.kind === 'reference' ? 0 : node.kind === 'leaf' ? 1 : 1 + nodes(node.left) + nodes(node.right)
+    }
     return new CountingStore(await openLevel(directory), (page, hash) => nodes(decodePage(page, hash)))
   }
 

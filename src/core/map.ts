@@ -28,6 +28,7 @@ import {
   type MapReference,
   mapInner,
   mapLeaf,
+  openFolded,
   PageCache,
   type PageSource,
   windowOf
@@ -50,12 +51,13 @@ export interface MapUpdate {
 
 export type MapChange = readonly [key: Bytes, value: Bytes]
 
-/** Follows a reference, loading its page once; `above` is the bit of the parent, -1 at the root. */
+/** Looks into a folded node, or follows a reference, loading its page once; `above` is the bit of the parent, -1 at the root. */
 type Open = (node: MapNode, above: number) => MapPage
 
 function opener(source: PageSource): Open {
   const opened = new Map<MapReference, MapPage>()
   return (node, above) => {
+    if (node.kind === 'folded') return openFolded(node)
     if (node.kind !== 'reference') return node
     const known = opened.get(node)
     if (known !== undefined) return known
@@ -104,8 +106,9 @@ export function updateMap(root: Bytes, changes: Iterable<MapChange>, source: Pag
   const open = opener(source)
 
   const emit = (page: MapPage) => {
-    update.pages.push({ hash: page.hash, bytes: encodePage(page) })
-    if (source instanceof PageCache) source.keep(page)
+    const { bytes, unfolded } = encodePage(page)
+    update.pages.push({ hash: page.hash, bytes })
+    if (source instanceof PageCache) source.keep(page.hash, unfolded)
   }
   const dissolve = (node: MapNode) => {
     if (node.kind === 'reference') update.superseded.push(node.hash)
@@ -180,7 +183,7 @@ export function updateMap(root: Bytes, changes: Iterable<MapChange>, source: Pag
 
   const old: MapReference = { kind: 'reference', hash: root }
   const top = equalBytes(root, EMPTY_HASH) ? build(0, sorted.length) : change(old, 0, sorted.length, -1)
-  if (top.kind === 'reference') return update
+  if (top.kind !== 'inner' && top.kind !== 'leaf') return update
   emit(top)
   update.root = top.hash
   return update

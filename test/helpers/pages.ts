@@ -1,7 +1,7 @@
 /** Pages of the map as they stand in a store, against those a map root needs. */
 import { type Bytes, hex } from '../../src/core/bytes.ts'
 import { EMPTY_HASH } from '../../src/core/hash.ts'
-import { decodePage, type MapNode } from '../../src/core/map-page.ts'
+import { decodePage, type MapNode, openFolded } from '../../src/core/map-page.ts'
 import { classRange, pageKey } from '../../src/store/layout.ts'
 import type { Store } from '../../src/store/store.ts'
 
@@ -9,7 +9,8 @@ import type { Store } from '../../src/store/store.ts'
 export function pagesBelow(root: Bytes, store: Store): Set<string> {
   const found = new Set<string>()
   const visit = (node: MapNode): void => {
-    if (node.kind === 'inner') {
+    if (node.kind === 'folded') visit(openFolded(node))
+    else if (node.kind === 'inner') {
       visit(node.left)
       visit(node.right)
     } else if (node.kind === 'reference') open(node.hash)
