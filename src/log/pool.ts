@@ -33,7 +33,8 @@ export interface PoolOptions {
   signerOf(record: ExaminedRecord): Bytes
   /** The rest of the rule, against the ledger as it stands now. */
   admit(record: ExaminedRecord): void
-  indexOfLeaf(leaf: Bytes): number | undefined
+  /** Index of this very statement, where it is in the log already. */
+  placeOf(statement: Statement): number | undefined
   /** Called whenever something has come to wait. */
   onWaiting(): void
 }
@@ -59,7 +60,7 @@ export class Pool {
   /** Resolves when the record is durable and under a published head. Rejects with what `admit` throws, `SIGNATURE_INVALID` or `OVERLOADED`. */
   submit(record: ExaminedRecord, disclosures: readonly Bytes[]): Promise<Placed> {
     const leaf = record.statement.leaf
-    const index = this.#options.indexOfLeaf(leaf)
+    const index = this.#options.placeOf(record.statement)
     if (index !== undefined) return Promise.resolve({ index, fresh: false })
     const name = binary(leaf)
     const same = this.#underway.get(name)

@@ -13,11 +13,12 @@
 import { type Bytes, binary, equalBytes, utf8 } from '../core/bytes.ts'
 import { parseCheckpoint } from '../core/checkpoint.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
+import { leafHash } from '../core/hash.ts'
 import { keyId } from '../core/keys.ts'
 import { parseNote } from '../core/note.ts'
 import { GENESIS, MemoryRegistry, type NodeKeys, type RegistryChange, standingOf } from '../core/registry.ts'
 import { decodeSeal, signSeal } from '../core/seal.ts'
-import { decodeStatement } from '../core/statement.ts'
+import { decodeStatement, type Statement } from '../core/statement.ts'
 import { disclosuresKey, NOTE_KEY, PURGE_KEY, STORE_VERSION } from '../store/layout.ts'
 import { put, remove, type Store } from '../store/store.ts'
 import { encodeValue } from '../store/values.ts'
@@ -103,7 +104,7 @@ export class Sequencer {
       capacity: options.batch.capacity,
       signerOf: (record) => this.#signerOf(record),
       admit: (record) => this.#admitNow(record),
-      indexOfLeaf: (leaf) => this.#indexBelowHead(leaf),
+      placeOf: (statement) => this.#placeOf(statement),
       onWaiting: () => this.#schedule()
     })
     this.checkClock()
@@ -186,9 +187,11 @@ export class Sequencer {
     })
   }
 
-  #indexBelowHead(leaf: Bytes): number | undefined {
-    const index = this.#ledger.indexOfLeaf(leaf)
-    return index !== undefined && index < this.#answered ? index : undefined
+  /** By what makes every statement its own (formats.md §3): one look-up, and nothing is found for what is new. */
+  #placeOf({ kid, cti, leaf }: Statement): number | undefined {
+    const index = this.#ledger.indexOfCti(kid, cti)
+    if (index === undefined || index >= this.#answered) return undefined
+    return equalBytes(leafHash(this.#ledger.requireEntry(index)), leaf) ? index : undefined
   }
 
   /** Genesis names its own signer; all others are in the registry. */
@@ -206,8 +209,14 @@ export class Sequencer {
   }
 
   #admitNow(record: ExaminedRecord): void {
-    const used = (kid: Bytes, cti: Bytes) => this.#ledger.indexOfCti(kid, cti) !== undefined
-    this.#requireOwn(record, admit(record, this.#position(this.#head.size, this.#ledger, used)).change)
+    // Whether its cti is used is asked once, when it is given its index.
+    this.#requireOwn(
+      record,
+      admit(
+        record,
+        this.#position(this.#head.size, this.#ledger, () => false)
+      ).change
+    )
   }
 
   /**
