@@ -114,8 +114,8 @@ export class PeerClient {
       }
       if (![202, 409].includes(answer.status) || answer.type !== 'text/x.tlog.mirror-info') throw this.#refusal(answer)
       const info: MirrorInfo = parseMirrorInfo(answer.body)
-      if (info.next > start && end === size) idle = 0
-      else idle++
+      const further = answer.status === 202 && info.next > start && info.next <= size
+      idle = further ? 0 : idle + 1
       this.#next = info.next
       start = Math.min(info.next, size)
       end = size

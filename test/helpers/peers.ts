@@ -75,7 +75,7 @@ export class Peers {
 }
 
 /** The first of so many free ports in a row. */
-async function freePorts(count: number): Promise<number> {
+export async function freePorts(count: number): Promise<number> {
   for (;;) {
     const first = 20_000 + Math.floor(Math.random() * 10_000)
     const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)))
