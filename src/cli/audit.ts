@@ -37,6 +37,7 @@ async function auditData(directory: string, policy: Policy, seed: Bytes | undefi
   const directories = existsSync(join(directory, 'CURRENT'))
     ? [directory]
     : readdirSync(directory)
+        .filter((name) => !name.startsWith('.')) // What a node signs for others is no log; a copy is audited by its own directory.
         .map((name) => join(directory, name))
         .filter((path) => existsSync(join(path, 'CURRENT')))
   if (directories.length === 0)

@@ -95,7 +95,7 @@ export class PeerClient {
       }
       const theirs = answer.status === 409 && answer.type === 'text/x.tlog.size' ? sizeIn(answer.body) : undefined
       if (theirs === undefined || tries === 1) throw this.#refusal(answer)
-      if (theirs > size) await this.#refuseAhead(theirs, stopped)
+      if (theirs > size) await this.#refuseAhead(size, stopped)
       this.#known = theirs
     }
   }
@@ -145,13 +145,13 @@ export class PeerClient {
   /** The peer knows more of this log than this node has. Shown a head that the log has signed, nothing more may be written. */
   async #refuseAhead(size: number, stopped: AbortSignal): Promise<never> {
     const logVkey = this.#options.logVkey()
-    const expected = `a size of at most ours, not ${size}`
+    const expected = `a size of at most ${size}`
     const answer = await this.#request(`${originHash(logVkey.name)}/checkpoint`, { method: 'GET' }, stopped)
     if (answer.status === 200) {
       const note = held('checkpoint', () => parseNote(fromUtf8(answer.body)))
       const checkpoint = held('checkpoint', () => readCheckpoint(note.text))
       const own = note.signatures.find((line) => isBy(line, logVkey))
-      if (checkpoint.size >= size && own !== undefined && verifyNoteSignature(note.text, own, logVkey))
+      if (checkpoint.size > size && own !== undefined && verifyNoteSignature(note.text, own, logVkey))
         throw new FatalError('STORE_DISAGREES', {
           field: 'm head',
           at: this.peer.url,

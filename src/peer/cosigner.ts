@@ -104,6 +104,22 @@ export function cosignAt(
   return cosign(text, keys.name, keys, seconds, random)
 }
 
+/**
+ * What was signed this very second on this very text, signed lines and all: asked again and again, a cosigner neither signs nor writes. `now` in
+ * milliseconds.
+ */
+export function signedThisSecond(
+  last: string | undefined,
+  text: string,
+  { vkeys }: CosignerKeys,
+  now: number
+): NoteSignature[] | undefined {
+  if (last === undefined) return undefined
+  const note = parseNote(last)
+  if (note.text !== text || timeOf(note, vkeys[0]) !== Math.floor(now / 1000)) return undefined
+  return note.signatures.filter((line) => vkeys.some((vkey) => isBy(line, vkey)))
+}
+
 /** The time a cosigner's line claims, in seconds; it is not verified. */
 function timeOf(note: Note, vkey: Vkey): number | undefined {
   const line = note.signatures.find((signature) => isBy(signature, vkey))

@@ -53,12 +53,14 @@ export class Heads {
   }
 
   /**
-   * Compare and swap: `next` sees the note there is and gives the one to take its place, which is on disk when the promise resolves. Nothing else
-   * changes this key meanwhile. Throws `COSIGNER_STATE_LOST` and what `next` throws.
+   * Compare and swap: `next` sees the note there is and gives the one to take its place, which is on disk when the promise resolves; the same one is
+   * not written again. Nothing else changes this key meanwhile. Throws `COSIGNER_STATE_LOST` and what `next` throws.
    */
   replace<T>(key: Bytes, next: (last: string | undefined) => { note: string; answer: T }): Promise<T> {
     return this.exclusively(key, async () => {
-      const { note, answer } = next(this.note(key))
+      const last = this.note(key)
+      const { note, answer } = next(last)
+      if (note === last) return answer
       await this.#store.write([put(key, utf8(note))], { durable: true }).catch((error: unknown) => {
         this.#failed = error
         throw error

@@ -14,7 +14,15 @@ import { formatNote, formatSignatureLine, type Note, parseNote } from '../core/n
 import { checkSubtree } from '../core/subtree.ts'
 import { pendingKey } from '../store/cosigner-layout.ts'
 import type { Copy } from './copy.ts'
-import { type CosignerKeys, checkExtends, contradicts, cosignAt, signaturesOfLog, type WatchedLog } from './cosigner.ts'
+import {
+  type CosignerKeys,
+  checkExtends,
+  contradicts,
+  cosignAt,
+  signaturesOfLog,
+  signedThisSecond,
+  type WatchedLog
+} from './cosigner.ts'
 import type { Heads } from './heads.ts'
 import { parseAddCheckpoint, parseSignSubtree } from './messages.ts'
 import { MAX_PACKAGES, type MirrorInfo, PACKAGE, packagesOf, type Upload, UploadReader } from './packages.ts'
@@ -147,6 +155,8 @@ export class Mirror {
       const done = mirrored(copy)
       // Another upload has gone further meanwhile: the mirror checkpoint never goes back.
       if (checkpoint.size < done) return { status: 409, info: this.#info(this.#pending(checkpoint.origin)!, copy) }
+      const again = signedThisSecond(copy.note, note.text, keys, clock())
+      if (again !== undefined) return { lines: again.map((line) => formatSignatureLine(line)).join('') }
       await copy.settle(done, checkpoint.size, checkpoint.root)
       const lines = cosignAt(note.text, keys, copy.note, clock(), random(32))
       await copy.keep(formatNote({ text: note.text, signatures: [...note.signatures, ...lines] }))

@@ -11,7 +11,15 @@ import { sha256 } from '../core/hash.ts'
 import { formatNote, formatSignatureLine, isBy, type Note, parseNote } from '../core/note.ts'
 import { checkSubtree, isSubtree } from '../core/subtree.ts'
 import { witnessedKey } from '../store/cosigner-layout.ts'
-import { type CosignerKeys, checkExtends, contradicts, cosignAt, signaturesOfLog, type WatchedLog } from './cosigner.ts'
+import {
+  type CosignerKeys,
+  checkExtends,
+  contradicts,
+  cosignAt,
+  signaturesOfLog,
+  signedThisSecond,
+  type WatchedLog
+} from './cosigner.ts'
 import type { Heads } from './heads.ts'
 import { parseAddCheckpoint, parseSignSubtree, type SignSubtree } from './messages.ts'
 
@@ -70,9 +78,10 @@ export class Witness {
     return heads.replace(witnessedKey(log.origin), (last) => {
       if (contradicts(checkpoint, last)) onContradiction(log.origin, last!, signed)
       checkExtends(asked, last)
-      const lines = cosignAt(note.text, keys, last, clock(), random(32))
+      const again = signedThisSecond(last, note.text, keys, clock())
+      const lines = again ?? cosignAt(note.text, keys, last, clock(), random(32))
       return {
-        note: formatNote({ text: note.text, signatures: [...own, ...lines] }),
+        note: again === undefined ? formatNote({ text: note.text, signatures: [...own, ...lines] }) : last!,
         answer: lines.map((line) => formatSignatureLine(line)).join('')
       }
     })
