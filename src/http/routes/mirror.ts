@@ -13,7 +13,7 @@ import { authenticate, callerOf, deny } from '../middleware/caller.ts'
 import { MEDIA, on } from '../operation.ts'
 import { addEntries, mirror as operations, readMirroredTile } from '../operations.ts'
 import { sendTile } from './tlog.ts'
-import { ORIGIN_HASH, witnessRoutes } from './witness.ts'
+import { ORIGIN_HASH, sendExactly, witnessRoutes } from './witness.ts'
 
 /** A body from which nothing comes for so long is given up. Milliseconds. */
 const STALLED = 30_000
@@ -33,7 +33,7 @@ export function mirrorRoutes(node: NodeContext, mirror: Mirror, prefix: string):
       try {
         const done = await mirror.addEntries(bodyOf(request, node.limits.bodyBytes))
         if ('lines' in done) response.type('text/plain; charset=utf-8').send(done.lines)
-        else response.status(done.status).type(MEDIA.mirrorInfo).send(formatMirrorInfo(done.info))
+        else sendExactly(response.status(done.status), MEDIA.mirrorInfo, formatMirrorInfo(done.info))
       } catch (error) {
         // What is left of the body is of no use, and is not waited for.
         response.set('Connection', 'close')

@@ -35,7 +35,7 @@ export function witnessRoutes(
         lines(response, await witness.addCheckpoint(bodyOf(request)))
       } catch (error) {
         if (!(error instanceof LianzhengError) || error.code !== 'HEAD_CONFLICT') throw error
-        response.status(409).set('Cache-Control', 'no-store').type(MEDIA.size).send(`${error.detail.at}\n`)
+        sendExactly(response.status(409), MEDIA.size, `${error.detail.at}\n`)
       }
     },
     prefix
@@ -72,6 +72,12 @@ export function witnessRoutes(
 function bodyOf(request: Request): Uint8Array {
   const body: unknown = request.body
   return body instanceof Uint8Array ? body : new Uint8Array(0)
+}
+
+/** Clients compare the media types of C2SP letter by letter: no charset behind them. */
+export function sendExactly(response: Response, type: string, text: string): void {
+  response.set('Cache-Control', 'no-store').setHeader('Content-Type', type)
+  response.end(text)
 }
 
 function lines(response: Response, text: string): void {
