@@ -9,7 +9,7 @@ import { parseNote } from '../core/note.ts'
 import { Copy } from '../peer/copy.ts'
 import { Heads, type Mark } from '../peer/heads.ts'
 import { Mirror } from '../peer/mirror.ts'
-import { Witness } from '../peer/witness.ts'
+import { originHash, Witness } from '../peer/witness.ts'
 import { openLevel } from '../store/level.ts'
 import type { Store } from '../store/store.ts'
 import type { NodeConfig } from './config.ts'
@@ -106,9 +106,12 @@ function writeSynced(file: string, text: string): void {
   closeSync(handle)
 }
 
-/** A path of its own for each origin of ours; what other origins may hold is written in hex. */
+/** A path of its own for each origin of ours; what other origins may hold is written in hex, and the longest by their hash. */
 function fileName(origin: string): string {
-  return origin.replace(/[^a-z0-9.-]/g, (character) => (character === '/' ? '+' : `%${Buffer.from(character).toString('hex')}`))
+  const name = origin.replace(/[^a-z0-9.-]/g, (character) =>
+    character === '/' ? '+' : `%${Buffer.from(character).toString('hex')}`
+  )
+  return name.length > 200 ? originHash(origin) : name
 }
 
 /** Both heads as a contradiction (formats.md §13), which anyone can verify; once for each size. */

@@ -77,7 +77,6 @@ async function* bodyOf(request: IncomingMessage, limit: number): AsyncGenerator<
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity' && encoding !== 'gzip')
     throw new LianzhengError('BODY_INVALID', { field: 'content-encoding', expected: 'gzip' })
-  request.setTimeout(STALLED, () => request.destroy())
   let body: AsyncIterable<Buffer> = request
   if (encoding === 'gzip') {
     const unpacked = createGunzip()
@@ -86,10 +85,13 @@ async function* bodyOf(request: IncomingMessage, limit: number): AsyncGenerator<
     })
     body = request.pipe(unpacked)
   }
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.length
-    if (length > limit) return
+  const chunks = body[Symbol.asyncIterator]()
+  for (let length = 0; ; ) {
+    // Only the sender is timed: what is made of a chunk may take its time.
+    const stalled = setTimeout(() => request.destroy(), STALLED)
+    const { done, value: chunk } = await chunks.next().finally(() => clearTimeout(stalled))
+    length += chunk?.length ?? 0
+    if (done || length > limit) return
     yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
   }
 }
