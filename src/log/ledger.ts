@@ -194,9 +194,10 @@ export class Ledger implements FoldReader, Registry {
     return this.#trailTiles.get(binary(at)) ?? this.store.get(at)
   }
 
-  /** After a batch is durable: what it made of the trails. */
+  /** After a batch is durable: what it made of the trails. Most have one member and never another: those are not worth their memory. */
   trailsChanged(trails: readonly FoldedTrail[]): void {
     for (const { key, name, count, range, tiles } of trails) {
+      if (count === 1) continue
       this.#trails.set(binary(key), { name, count, range })
       for (const { level, index, bytes } of tiles) this.#trailTiles.set(binary(trailTileKey(key, level, index)), bytes)
     }

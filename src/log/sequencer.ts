@@ -32,6 +32,9 @@ import type { Ledger } from './ledger.ts'
 import { type Placed, Pool, type Verifier, type Waiting } from './pool.ts'
 import type { Recovered } from './recover.ts'
 
+/** No batch with fewer records than this is sealed before its time: a seal costs as much as they do. */
+const SMALLEST_EARLY = 32
+
 /** Milliseconds the clock may lag behind the last seal (steps by time synchronisation) before the node stops. */
 export const CLOCK_TOLERANCE = 2_000
 
@@ -82,6 +85,8 @@ export class Sequencer {
   #garbage: { height: number; hashes: readonly Bytes[] }[]
   /** `performance.now()` at the last batch; none yet. */
   #lastSeal = Number.NEGATIVE_INFINITY
+  /** Records in the last batch. */
+  #lastBatch = 0
   #timer: NodeJS.Timeout | undefined
   #sealing: Promise<void> | undefined
   #keeping: Promise<void> = Promise.resolve()
@@ -257,14 +262,17 @@ export class Sequencer {
     }
   }
 
-  /** A batch is due `intervalMs` after the last one, or at once when it is full. */
+  /**
+   * A batch is due `intervalMs` after the last one, or at once when it is full or as large as the last: those who wait for each answer before they send
+   * again have then all sent again, and nobody else is to be waited for.
+   */
   #schedule(): void {
     // What was at its signature check when the log stopped comes to wait only now.
     if (this.#fatal !== undefined) return this.#refuseWaiting(this.#fatal)
     if (this.#sealing !== undefined || this.pool.waiting === 0) return
     const { intervalMs, maxRecords } = this.#options.batch
-    const due =
-      this.pool.waiting >= maxRecords || this.#stopping ? 0 : Math.max(0, this.#lastSeal + intervalMs - performance.now())
+    const enough = Math.min(maxRecords, Math.max(this.#lastBatch, SMALLEST_EARLY))
+    const due = this.pool.waiting >= enough || this.#stopping ? 0 : Math.max(0, this.#lastSeal + intervalMs - performance.now())
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#run(), due)
   }
@@ -273,6 +281,7 @@ export class Sequencer {
     if (this.#sealing !== undefined || this.#fatal !== undefined) return
     this.#lastSeal = performance.now()
     const waiting = this.pool.take(this.#options.batch.maxRecords)
+    this.#lastBatch = waiting.length
     this.#sealing = this.#seal(waiting)
       .catch((error: unknown) => this.#stopFor(error, waiting))
       .finally(() => {

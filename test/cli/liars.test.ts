@@ -274,12 +274,14 @@ describe('HEAD_WENT_BACK', () => {
     seen = await size()
   })
 
+  const notesOf = (kept: readonly string[]) => kept.filter((file) => file.endsWith('.note'))
+
   /** Both heads of the refusal: by the log's own key, the later one no extension of the first. */
   function heads(error: Record<string, string>): number[] {
     const [origin, ...kept] = error.at!.split(' ')
     expect(origin).toBe('court.example/supervision')
     const { vkey } = network.policy.logs.find(({ vkey: { name } }) => name === origin)!
-    return kept.map((file) => {
+    return notesOf(kept).map((file) => {
       const note = parseNote(readFileSync(file, 'utf8'))
       expect(verifyNoteSignature(note.text, note.signatures[0]!, vkey)).toBe(true)
       return parseCheckpoint(note.text).size
@@ -305,7 +307,13 @@ describe('HEAD_WENT_BACK', () => {
     // Looking leaves a record of its own, and a seal.
     for (let i = 0; (await size()) < seen - 2; i++) await network.put(opinion({ measure: `M${i}` }), 'president')
     expect(await size()).toBe(seen - 2)
-    expect(heads(await look())).toEqual([seen, seen])
+    const error = await look()
+    expect(heads(error)).toEqual([seen, seen])
+    // Two heads of one size are evidence against the log's key, for anyone.
+    const [contradiction, ...more] = error.at!.split(' ').filter((file) => file.endsWith('.contradiction.json'))
+    expect(more).toEqual([])
+    const verdict = await witness.run(['verify', contradiction!, '--policy', network.policyFile, '--lang', 'en'])
+    expect([verdict.status, verdict.out]).toEqual([0, expect.stringContaining('court.example/supervision')])
   })
 
   it('forked, and longer by now: the proof of consistency does not hold', async () => {

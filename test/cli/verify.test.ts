@@ -516,7 +516,7 @@ describe('network init', () => {
       ['notary.example', 'mirror'],
       ['procuratorate.example', 'witness']
     ])
-    expect(readdirSync(`${place}/genesis/discipline/lead`)).toEqual(['00-genesis.cose', '01-inspector.cose'])
+    expect(readdirSync(`${place}/genesis/discipline/lead`)).toEqual(['00-genesis.cose', '01-inspector.cose', '02-node.cose'])
     rmSync(place, { recursive: true })
   })
 

@@ -1568,7 +1568,7 @@ test('a file that is no file throws, and says which member', () => {
   }
   expect(refusal(text)).toBe('accepted')
   expect(refusal(text.replace('"origin"', '"orgin"'))).toBe('RECEIPT_INVALID origin')
-  expect(refusal(text.replace('lianzheng-receipt/v1', 'lianzheng-receipt/v2'))).toBe('RECEIPT_INVALID format')
+  expect(refusal(text.replace('lianzheng-receipt/v1', 'lianzheng-receipt/v2'))).toBe('FORMAT_VERSION_UNKNOWN format')
   expect(refusal(text.replace('{', '{"more":1,'))).toBe('RECEIPT_INVALID more')
   expect(refusal(text.replace('{', '{"origin":"x",'))).toBe('JSON_INVALID ')
   expect(refusal(text.slice(0, -2))).toBe('JSON_INVALID ')
