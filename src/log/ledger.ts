@@ -38,6 +38,8 @@ import { type Asked, NOTHING_ASKED } from './erasures.ts'
 const PAGES_KEPT = 4_096
 /** Registered keys kept in memory. */
 const KEYS_KEPT = 10_000
+/** Nodes of the log's tree kept in memory, about 200 bytes each. A proof has at most 53, all of which are kept while it is made. */
+const NODES_KEPT = 8_192
 /** Ends of trails and their last tiles kept in memory: about 1 kB each. Trails that grow often are read from there. */
 const TRAILS_KEPT = 4_096
 
@@ -62,6 +64,8 @@ export class Ledger implements FoldReader, Registry {
   /** Values of classes t and u by their keys in the store, as the last durable batch left them. */
   readonly #trails = new Recent<StoredTrail>(TRAILS_KEPT)
   readonly #trailTiles = new Recent<Bytes>(TRAILS_KEPT)
+  /** By level and index. */
+  readonly #nodes = new Recent<Bytes>(NODES_KEPT)
 
   /** Without a cipher sealed disclosures are not to be had. */
   constructor(store: Store, cipher?: DisclosureCipher) {
@@ -165,8 +169,18 @@ export class Ledger implements FoldReader, Registry {
   tile(level: number, index: number): Bytes | undefined {
     return this.store.get(tileKey(level, index))
   }
+  /** Nodes of the tree of `size`. Complete subtrees never change: those read last are kept, for a tile's inner nodes are hashed from its row. */
   nodes(size: number): ReadNodes {
-    return nodesFromTiles(size, ({ level, index }) => this.tile(level, index))
+    const fromTiles = nodesFromTiles(size, ({ level, index }) => this.tile(level, index))
+    return (nodes) => {
+      const names = nodes.map(({ level, index }) => `${level}/${index}`)
+      const missing = nodes.filter(
+        ({ level, index }, i) => (index + 1) * 2 ** level > size || this.#nodes.get(names[i]!) === undefined
+      )
+      const read = fromTiles(missing)
+      for (const [i, { level, index }] of missing.entries()) this.#nodes.set(`${level}/${index}`, new Uint8Array(read[i]!))
+      return names.map((name) => this.#nodes.get(name)!)
+    }
   }
 
   /** Throws `STORE_CORRUPT`. */

@@ -2,11 +2,12 @@
  * Proofs out of a log, always under its published head: inclusion, receipts (formats.md §9) and trail certificates (§10). Everything is read
  * synchronously within one call, so no proof mixes two heads.
  */
-import { type Bytes, base64url, equalBytes } from '../core/bytes.ts'
+import { type Bytes, base64url, binary, equalBytes } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { trailKey } from '../core/hash.ts'
 import { proveKey } from '../core/map.ts'
 import { proveConsistency, proveInclusion, treeRoot } from '../core/merkle.ts'
+import { Recent } from '../core/recent.ts'
 import type { KeyState } from '../core/registry.ts'
 import { decodeStatement, type Statement } from '../core/statement.ts'
 import { provePartial, readMembers, rootOfTrail, type TrailMember, trailEnd } from '../core/trail.ts'
@@ -17,7 +18,27 @@ import type { Published } from './sequencer.ts'
 /** Which disclosures of an entry the caller may see. */
 export type MaySee = (statement: Statement, disclosures: readonly Bytes[]) => readonly Bytes[]
 
+interface Chain {
+  /** Indexes, increasing. */
+  authority: number[]
+  keyTrails: KeyTrail[]
+  dated: boolean
+}
+
+interface UnderHead {
+  note: string
+  /** By index. */
+  entries: Recent<ProvenEntry>
+  /** By the signer's key id. */
+  chains: Recent<Chain>
+}
+
+/** About 2 kB each. */
+const ENTRIES_KEPT = 2_048
+const CHAINS_KEPT = 512
+
 export class Reader {
+  #proofs: UnderHead | undefined
   readonly #ledger: Ledger
   readonly #origin: string
   readonly #current: () => Published | undefined
@@ -73,8 +94,22 @@ export class Reader {
     return treeRoot(size, this.#ledger.nodes(size))
   }
 
+  /** What has been proven under the published head. Seals and registrations stand in one receipt after the other. */
+  #underHead(): UnderHead {
+    const { note } = this.published()
+    if (this.#proofs?.note !== note) this.#proofs = { note, entries: new Recent(ENTRIES_KEPT), chains: new Recent(CHAINS_KEPT) }
+    return this.#proofs
+  }
+
   #proven(index: number): ProvenEntry {
-    return { index, statement: this.#ledger.requireEntry(index), inclusion: this.inclusion(index) }
+    const { entries } = this.#underHead()
+    const name = String(index)
+    let proven = entries.get(name)
+    if (proven === undefined) {
+      proven = { index, statement: this.#ledger.requireEntry(index), inclusion: this.inclusion(index) }
+      entries.set(name, proven)
+    }
+    return proven
   }
 
   /** The seals around an index, where they exist: the last below it and the first above it. */
@@ -92,7 +127,7 @@ export class Reader {
     if (statement.kind === 'seal')
       throw new LianzhengError('ENTRY_UNKNOWN', { at: index, expected: 'a record: seals have no receipts' })
     const { before, entered } = this.#around(index)
-    const chain = this.#chain([statement.kid])
+    const chain = this.#chainOf(statement.kid)
     return {
       origin: this.#origin,
       statement: statement.bytes,
@@ -173,11 +208,20 @@ export class Reader {
     return decodeStatement(this.#ledger.requireEntry(this.published().size - 1)).body.get('map') as Bytes
   }
 
+  /** Of one signer, worked out once under a head. */
+  #chainOf(kid: Bytes): Chain {
+    const { chains } = this.#underHead()
+    const name = binary(kid)
+    const chain = chains.get(name) ?? this.#chain([kid])
+    chains.set(name, chain)
+    return chain
+  }
+
   /**
    * The chain of authority of some signers: genesis, their registrations with approvals, and those of whoever signed these, in log order; and
    * the whole key trail of each. `dated`: some key in it has dates, so the times of the seals around an entry decide.
    */
-  #chain(signers: readonly Bytes[]): { authority: number[]; keyTrails: KeyTrail[]; dated: boolean } {
+  #chain(signers: readonly Bytes[]): Chain {
     const keys = new Map<string, KeyState>()
     const authority = new Set<number>([0])
     const queue = [...signers, this.statement(0).kid]
