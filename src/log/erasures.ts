@@ -60,7 +60,7 @@ export function carryOut(
   start: number,
   ledger: Ledger,
   cipher: DisclosureCipher
-): { left: (readonly Bytes[])[]; writes: Write[]; purges: boolean } {
+): { left: (readonly Bytes[])[]; writes: Write[] } {
   const left = batch.map(({ disclosures }) => disclosures)
   const spoken = new Map<number, { target: ExaminedRecord; asked: Asked }>()
   for (const { record } of batch) {
@@ -89,5 +89,5 @@ export function carryOut(
     purge.push(index)
   }
   if (purge.length > 0) writes.push(put(PURGE_KEY, encodeValue([...ledger.toPurge(), ...purge])))
-  return { left, writes, purges: purge.length > 0 }
+  return { left, writes }
 }

@@ -60,11 +60,12 @@ export class Pool {
   /** Resolves when the record is durable and under a published head. Rejects with what `admit` throws, `SIGNATURE_INVALID` or `OVERLOADED`. */
   submit(record: ExaminedRecord, disclosures: readonly Bytes[]): Promise<Placed> {
     const leaf = record.statement.leaf
-    const index = this.#options.placeOf(record.statement)
-    if (index !== undefined) return Promise.resolve({ index, fresh: false })
     const name = binary(leaf)
+    // First: an erasure has its place before what it took away is gone from the files, and is answered after.
     const same = this.#underway.get(name)
     if (same !== undefined) return same.then((placed) => ({ ...placed, fresh: false }))
+    const index = this.#options.placeOf(record.statement)
+    if (index !== undefined) return Promise.resolve({ index, fresh: false })
     const placed = this.#enter(record, disclosures)
     this.#underway.set(name, placed)
     const forget = () => this.#underway.delete(name)

@@ -35,6 +35,9 @@ import type { Recovered } from './recover.ts'
 /** No batch with fewer records than this is sealed before its time: a seal costs as much as they do. */
 const SMALLEST_EARLY = 32
 
+/** Seals whose superseded pages one batch deletes: after hours without a published head there are many, and nobody is to wait for all of them at once. */
+export const MOST_SWEPT = 64
+
 /** Milliseconds the clock may lag behind the last seal (steps by time synchronisation) before the node stops. */
 export const CLOCK_TOLERANCE = 2_000
 
@@ -82,7 +85,8 @@ export class Sequencer {
   /** Size of the tree whose records have been answered: its head is signed. */
   #answered: number
   #published: Published | undefined
-  #garbage: { height: number; hashes: readonly Bytes[] }[]
+  /** In the order of their heights. */
+  readonly #garbage: { height: number; hashes: readonly Bytes[] }[]
   /** `performance.now()` at the last batch; none yet. */
   #lastSeal = Number.NEGATIVE_INFINITY
   /** Records in the last batch. */
@@ -323,11 +327,11 @@ export class Sequencer {
       (seal) => signSeal(seal, keys.origin, operator, keys.statement),
       this.#ledger
     )
-    const garbage = this.#garbage.filter(({ height }) => height <= (this.#published?.sealHeight ?? -1))
+    const garbage = this.#garbage.slice(0, MOST_SWEPT).filter(({ height }) => height <= (this.#published?.sealHeight ?? -1))
     const meta = registry.meta === this.#ledger.meta ? undefined : registry.meta
     const seal = decodeStatement(folded.sealStatement)
-    const commit = async (): Promise<boolean> => {
-      const { left, writes, purges } = carryOut(admitted, start, this.#ledger, keys.disclosures)
+    const commit = async (): Promise<void> => {
+      const { left, writes } = carryOut(admitted, start, this.#ledger, keys.disclosures)
       const batch = writesOf({
         origin: keys.origin,
         version: this.#version,
@@ -341,20 +345,21 @@ export class Sequencer {
         garbage
       })
       await store.write([...batch, ...writes], { durable: true }) // A crash here leaves all of the batch or nothing; nobody has been answered.
-      return purges
     }
     const erases = admitted.some(({ record }) => isErasure(record))
-    const purges = await (erases ? this.#oneByOne(commit) : commit())
+    await (erases ? this.#oneByOne(commit) : commit())
 
     this.#head = folded.head
     this.#keys = keys
-    this.#garbage = [...this.#garbage.filter((item) => !garbage.includes(item)), ...supersededBy(folded)]
+    this.#garbage.splice(0, garbage.length)
+    this.#garbage.push(...supersededBy(folded))
     this.#ledger.registryChanged(registry.meta, registry.changedKeys())
     this.#ledger.trailsChanged(folded.trails)
     this.#version = STORE_VERSION
     await this.#sign() // A crash here leaves a committed head that the next start signs again.
     this.#answered = this.#head.size
-    const purged = purges ? this.purge() : undefined
+    // Whether these took anything away or an erasure before them did: nobody is told so before it is gone.
+    const purged = erases ? this.purge() : undefined
     for (const [i, { record, resolve, reject }] of admitted.entries()) {
       const placed = { index: start + i, fresh: true }
       if (purged === undefined || !isErasure(record)) resolve(placed)
@@ -395,8 +400,14 @@ export class Sequencer {
 
   /** Publishes a head that this log has signed, or the published one with more cosignatures. An older one is passed over: what is published never goes back. */
   async publish(signed: Published): Promise<void> {
-    if (signed.size < (this.#published?.size ?? 0)) return
-    await this.#options.store.write([put(NOTE_KEY, utf8(signed.note))], { durable: false })
+    // After a write that failed nothing is written: what is on disk is for the next opening to tell (store contract).
+    if (this.#fatal !== undefined || signed.size < (this.#published?.size ?? 0)) return
+    try {
+      await this.#options.store.write([put(NOTE_KEY, utf8(signed.note))], { durable: false })
+    } catch (error) {
+      this.#stopFor(error, [])
+      throw error
+    }
     this.#published = signed
     this.#options.onPublished?.(signed)
   }

@@ -64,7 +64,7 @@ export class NodeLog implements LogContext {
     this.classes = Array.isArray(held) ? held : [held]
     this.#keys = keysOfLog(options.seed, `${options.config.name}/${name}`)
     this.finality = new Finality(options.policy, () => this.sequencer.published?.note)
-    this.push = pushOf(this, { mirrors, witnesses }, options)
+    this.push = pushOf(this, { mirrors, witnesses }, { ...options, onFatal: (error) => this.#failed(error) })
     this.#options = options
   }
 
@@ -117,6 +117,7 @@ export class NodeLog implements LogContext {
       this.ledger = recovered.ledger
       this.sequencer = sequencer
       this.reader = new Reader(recovered.ledger, this.#keys.origin, () => sequencer.published)
+      this.#suspended = false // A disk that is full again from here on suspends it again.
       // What was durable and not yet published is asked about again.
       if (this.push !== undefined) await sequencer.resign()
     } catch (error) {
@@ -127,6 +128,7 @@ export class NodeLog implements LogContext {
 
   #failed(error: FatalError): void {
     if (error.code !== 'DISK_FULL') return this.#options.onFatal(error)
+    if (this.#suspended) return
     this.#suspended = true
     this.#options.onSuspended(this)
   }
@@ -172,7 +174,6 @@ export class NodeLog implements LogContext {
     this.#store = undefined
     await store?.close()
     await this.#open() // A crash here, or before, leaves what any crash during a write leaves: the next start recovers.
-    this.#suspended = false
   }
 
   /** Seconds until those who wait now are probably served: batches still to be sealed, each as long as the last took or as the interval. */

@@ -53,15 +53,15 @@ export function checkSpokenOf(
   if (target === undefined)
     throw new LianzhengError('REFERENCE_UNKNOWN', { field: `refs[${place}]`, expected: `an earlier record of ${statement.aud}` })
   const { trails, iss } = target.statement
+  // First whether the signer may speak of it: leaf hashes are public, and a refusal tells nobody else what lies under one.
+  const isCorrection = type.type === 'record.corrected'
+  if (isCorrection ? signer.org !== iss : sideOf(signer, target) === undefined)
+    throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'iss', expected: 'the organisation of the record spoken of' })
+  if (isCorrection) mayCorrect(target, signer)
   const of = body.of as string[]
   if (of.length !== trails.length || of.some((name, i) => name !== trails[i]))
-    throw new LianzhengError('TRAILS_MISMATCH', { field: 'of', expected: trails.join(' ') })
-  if (type.type === 'record.corrected') {
-    if (signer.org !== iss) throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'iss', expected: iss })
-    checkRoles(target.type, target.body, signer.roles)
-    return
-  }
-  if (sideOf(signer, target) === undefined) throw new LianzhengError('FOREIGN_ORGANISATION', { field: 'iss', expected: iss })
+    throw new LianzhengError('TRAILS_MISMATCH', { field: 'of', expected: 'the trails of the record spoken of' })
+  if (isCorrection) return
   const sealed = (target.body.sealed ?? {}) as Record<string, Bytes>
   const stray = (body.fields as string[]).findIndex((name) => !Object.hasOwn(sealed, name))
   if (stray !== -1)
@@ -69,6 +69,18 @@ export function checkSpokenOf(
       field: `fields[${stray}]`,
       expected: Object.keys(sealed).join(' | ') || 'none: the record has no sealed fields'
     })
+}
+
+function mayCorrect(target: ExaminedRecord, { roles }: Signer): void {
+  try {
+    checkRoles(target.type, target.body, roles)
+  } catch (cause) {
+    throw new LianzhengError('ROLE_NOT_PERMITTED', {
+      field: 'type',
+      expected: 'a role that may write the record spoken of',
+      cause
+    })
+  }
 }
 
 /** Sealed fields of a record that these `body.erased`, each held to the record by `checkSpokenOf`, have erased. */

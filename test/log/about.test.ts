@@ -106,6 +106,25 @@ describe('body.erased', () => {
   })
 })
 
+describe('a refusal', () => {
+  test('tells nobody what lies under a leaf hash, which the tiles show to everyone', async () => {
+    const target = await filed(opinion(), USERS.president)
+    const guess = { ...target, of: ['ledger:court.example/evidence'] }
+    const cases: [{ [name: string]: unknown }, User, string][] = [
+      [corrected(guess), FOREIGN_CLERK, 'FOREIGN_ORGANISATION'],
+      [corrected(guess), USERS.lawyer, 'ROLE_NOT_PERMITTED'],
+      [corrected(guess), USERS.president, 'TRAILS_MISMATCH'],
+      [erased(guess, { fields: ['content'] }), USERS.admin, 'TRAILS_MISMATCH']
+    ]
+    for (const [record, by, code] of cases) {
+      const error = (await lab.submit(record, by).catch((error: unknown) => error)) as LianzhengError
+      expect([error.code, by.roles]).toEqual([code, by.roles])
+      for (const trail of target.of) expect(JSON.stringify(error.problem())).not.toContain(trail)
+      if (by === USERS.lawyer) expect(JSON.stringify(error.problem())).not.toContain('leader')
+    }
+  })
+})
+
 describe('record.corrected', () => {
   test('whoever of the organisation may write the type', async () => {
     const target = await filed(fix('corrected'), USERS.clerk)

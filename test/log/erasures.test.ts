@@ -159,10 +159,15 @@ test('nobody is answered before the files are rid of it, and a crash before that
     purged++
     await passed
   }
-  const answer = erase(index, ['source'])
+  const made = lab.draft(erasure(lab, index, ['source']), USERS.admin)
+  const answer = lab.place(made)
   const other = lab.submit(fix('b'), USERS.clerk)
   await other
   expect([await settled(answer), purged, names(index)]).toEqual([false, 1, ['name']])
+  // Nor whoever sends it again, or asks for the same once more.
+  const same = lab.place(made)
+  const once = erase(index, ['source'])
+  expect([await settled(same), await settled(once), purged]).toEqual([false, false, 1])
 
   const crashed = new WatchedStore(memory.crash())
   const next = await Lab.open({ store: crashed, seed: 'erasures' }, { existing: true })
@@ -178,6 +183,7 @@ test('nobody is answered before the files are rid of it, and a crash before that
 
   open()
   expect(await answer).toMatchObject({ fresh: true })
+  expect([(await same).fresh, (await once).fresh]).toEqual([false, true])
   expect(memory.get(PURGE_KEY)).toBeUndefined()
 })
 

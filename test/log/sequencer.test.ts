@@ -8,7 +8,7 @@ import { parsePolicy } from '../../src/core/policy.ts'
 import { decodeSeal } from '../../src/core/seal.ts'
 import { decodeStatement } from '../../src/core/statement.ts'
 import { recover } from '../../src/log/recover.ts'
-import { CLOCK_TOLERANCE, type Published } from '../../src/log/sequencer.ts'
+import { CLOCK_TOLERANCE, MOST_SWEPT, type Published } from '../../src/log/sequencer.ts'
 import { nativeVerifier, plainVerifier } from '../../src/node/native.ts'
 import { type Draft, draft } from '../../src/records/draft.ts'
 import { FORMAT_KEY, HEAD_KEY, NOTE_KEY } from '../../src/store/layout.ts'
@@ -675,6 +675,25 @@ describe('signing the head again', () => {
     })
 })
 
+test('a head that cannot be published stops the log: nothing is written after a write that failed', async () => {
+  const lab = await Lab.open()
+  const store = new WatchedStore(lab.store)
+  await lab.sequencer.stop()
+  const signed: Published[] = []
+  lab.cosigned = (head) => void signed.push(head)
+  await lab.start(store)
+  await lab.submit(fix('durable'), USERS.clerk)
+  store.onWrite = async () => {
+    throw new LianzhengError('DISK_FULL')
+  }
+  await expect(lab.sequencer.publish(signed.at(-1)!)).rejects.toThrow(refusal('DISK_FULL'))
+  expect(lab.fatal?.code).toBe('DISK_FULL')
+  store.forget()
+  await expect(lab.submit(fix('after'), USERS.clerk)).rejects.toThrow(refusal('DISK_FULL'))
+  await lab.sequencer.publish(signed.at(-1)!)
+  expect(store.writes).toEqual([])
+})
+
 describe('pages of the map', () => {
   test('a superseded page stays until a later head is published, and goes with the batch after that', async () => {
     const { lab, store } = await openLab()
@@ -698,6 +717,26 @@ describe('pages of the map', () => {
       expect([...superseded.get(height)!].some((hash) => needed.has(hash))).toBe(false)
     }
     expect(checks).toBe(60)
+  })
+
+  test('when heads were not published for long, one batch deletes some of them and the next ones the rest', async () => {
+    const lab = await Lab.open()
+    const { store } = lab
+    await lab.sequencer.stop()
+    const signed: Published[] = []
+    lab.cosigned = (head) => void signed.push(head)
+    await lab.start(store)
+    for (let i = 0; i < MOST_SWEPT + 6; i++) await lab.submit(fix(`unpublished ${i}`), USERS.clerk)
+    const before = (await supersededPages(store)).size
+    expect(before).toBeGreaterThan(MOST_SWEPT)
+    await lab.sequencer.publish(signed.at(-1)!)
+    await lab.submit(fix('sweeps'), USERS.clerk)
+    expect((await supersededPages(store)).size).toBe(before - MOST_SWEPT + 1)
+    await lab.submit(fix('sweeps the rest'), USERS.clerk)
+    expect((await supersededPages(store)).size).toBe(2)
+    expect(await storedPages(store)).toEqual(
+      new Set([...pagesBelow(lab.sequencer.head.seal!.map, store), ...[...(await supersededPages(store)).values()].flat()])
+    )
   })
 
   test('over crashes nothing is forgotten and nothing needed goes', async () => {
