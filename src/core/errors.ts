@@ -441,6 +441,14 @@ export const CODES = {
     '请检查 dataDir 与 seedFile',
     'Check dataDir and seedFile'
   ],
+  WORK_FOREIGN: [
+    500,
+    3,
+    '审计工作目录不是从这个账本推算出来的',
+    'the work directory of the audit was not derived from this log as it stands',
+    '请另给一个空目录从头审计；若原是同一账本，则其条目此后已被改动，请保留原目录备查',
+    'Audit from the start with an empty directory; if it is the same log, its entries have been changed since: keep the old directory as evidence'
+  ],
   STORE_VERSION: [
     500,
     3,

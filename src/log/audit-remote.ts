@@ -1,31 +1,40 @@
 /** The audit of a log over its C2SP surfaces: checkpoint, entry bundles and tiles as the node serves them, re-derived from the entries. */
 import { type Bytes, equalBytes, fromUtf8, hex } from '../core/bytes.ts'
-import { parseCheckpoint } from '../core/checkpoint.ts'
+import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { parseNote } from '../core/note.ts'
 import { CLASSES, type Policy } from '../core/policy.ts'
 import { evaluatePolicy } from '../core/quorum.ts'
 import { decodeBundle, tilePath, tilesOf } from '../core/tile.ts'
-import type { AuditReport } from './audit.ts'
+import type { AuditProgress, AuditReport } from './audit.ts'
 import type { Verifier } from './pool.ts'
-import { type Finding, Replay } from './replay.ts'
+import { type Finding, findingOf, Replay } from './replay.ts'
+import { Scratch } from './scratch.ts'
 
 export interface RemoteAuditOptions {
   origin: string
+  /** Checks one Ed25519 signature, best off the calling thread: up to 512 are asked for at a time. */
   verifier: Verifier
   policy: Policy
-  /** Gets a resource under the log's prefix, e.g. `checkpoint`. */
+  /** Gets a resource under the log's prefix, e.g. `checkpoint`; up to four at a time. */
   get(path: string): Promise<Bytes>
-  onProgress?(done: number, of: number): void
+  /** A directory for what is derived, as for `auditStore`: entries that an earlier run has derived are not fetched again. */
+  work?: string
+  onProgress?: AuditProgress
 }
 
 const BUNDLE = 256
+/** Resources asked for at a time, so that neither side waits for the other. */
+const AHEAD = 4
 
-/** Throws what `get` throws; everything that does not hold is a finding. Disclosures and the node's own indexes are not served and not seen. */
-export async function auditRemote({ origin, verifier, policy, get, onProgress }: RemoteAuditOptions): Promise<AuditReport> {
+/**
+ * Everything that does not hold is a finding. Disclosures and the node's own indexes are not served and not seen. Throws what `get` throws, what cannot be
+ * read as a checkpoint or bundle, and as `auditStore` for `work`.
+ */
+export async function auditRemote(options: RemoteAuditOptions): Promise<AuditReport> {
+  const { origin, policy, work, get } = options
   const findings: Finding[] = []
-  const find = (what: string, error: LianzhengError) =>
-    findings.push({ what, code: error.code, zh: error.text('zh'), en: error.text('en') })
+  const find = (what: string, error: LianzhengError) => findings.push(findingOf(what, error))
   const note = parseNote(fromUtf8(await get('checkpoint')))
   const checkpoint = parseCheckpoint(note.text)
   if (checkpoint.origin !== origin) find('checkpoint', new LianzhengError('WRONG_LOG', { expected: origin }))
@@ -34,43 +43,97 @@ export async function auditRemote({ origin, verifier, policy, get, onProgress }:
     find('checkpoint', new LianzhengError('SIGNATURE_INVALID', { expected: 'a signature by a log key of the policy' }))
 
   const classes = policy.rests.get(origin)?.classes ?? CLASSES
-  const bundle = async (index: number): Promise<Bytes[]> => {
-    const width = Math.min(BUNDLE, checkpoint.size - index * BUNDLE)
+  const scratch = work === undefined ? new Scratch() : await Scratch.open({ origin, classes }, work)
+  try {
+    const bundle = bundlesOf(checkpoint, get)
+    const replay = new Replay({
+      origin,
+      classes,
+      verifier: options.verifier,
+      onFinding: (finding) => findings.push(finding),
+      entry: async (index) => (index < checkpoint.size ? (await bundle(Math.floor(index / BUNDLE)))[index % BUNDLE] : undefined),
+      scratch
+    })
+    await replay.checkResumed()
+    const resumed = replay.size
+    try {
+      await replayBundles(replay, checkpoint, bundle, options.onProgress)
+    } catch (error) {
+      await replay.keep().catch(() => {}) // What stopped the audit is what is told.
+      throw error
+    }
+    await replay.finish()
+    if (!equalBytes(replay.head.root, checkpoint.root) || replay.head.size !== checkpoint.size)
+      find(
+        'checkpoint',
+        new LianzhengError('STORE_DISAGREES', { expected: `root ${hex(replay.head.root)} at size ${replay.head.size}` })
+      )
+    await compareTiles(replay, checkpoint, options, find)
+    return {
+      origin,
+      size: replay.size,
+      records: replay.records,
+      seals: replay.size - replay.records,
+      trails: replay.head.seal?.trails ?? 0,
+      disclosures: undefined,
+      unopened: 0,
+      resumed,
+      findings
+    }
+  } finally {
+    await scratch.close()
+  }
+}
+
+function bundlesOf({ size }: Checkpoint, get: RemoteAuditOptions['get']): (index: number) => Promise<Bytes[]> {
+  return async (index) => {
+    const width = Math.min(BUNDLE, size - index * BUNDLE)
     return decodeBundle(await get(tilePath({ kind: 'entries', index, width })), width)
   }
-  const replay = new Replay({
-    origin,
-    classes,
-    verifier,
-    onFinding: (finding) => findings.push(finding),
-    entry: async (index) => (await bundle(Math.floor(index / BUNDLE)))[index % BUNDLE]
-  })
-  for (let index = 0; index * BUNDLE < checkpoint.size; index++) {
-    for (const entry of await bundle(index)) await replay.add(entry)
-    onProgress?.(Math.min(checkpoint.size, (index + 1) * BUNDLE), checkpoint.size)
-  }
-  await replay.finish()
+}
 
-  if (!equalBytes(replay.head.root, checkpoint.root) || replay.head.size !== checkpoint.size)
-    find(
-      'checkpoint',
-      new LianzhengError('STORE_DISAGREES', { expected: `root ${hex(replay.head.root)} at size ${replay.head.size}` })
-    )
-  for (const tile of tilesOf(checkpoint.size)) {
-    const path = tilePath({ kind: 'hash', ...tile })
-    const expected = replay.state.tile(tile.level, tile.index)
-    if (expected === undefined || !equalBytes(await get(path), expected))
-      find(path, new LianzhengError('STORE_DISAGREES', { expected: 'the hashes that the entries give' }))
+async function replayBundles(
+  replay: Replay,
+  { size }: Checkpoint,
+  bundle: (index: number) => Promise<Bytes[]>,
+  onProgress: AuditProgress | undefined
+): Promise<void> {
+  const first = Math.floor(replay.size / BUNDLE)
+  const indexes = Array.from({ length: Math.max(0, Math.ceil(size / BUNDLE) - first) }, (_, i) => first + i)
+  for await (const [index, entries] of inOrder(indexes, bundle)) {
+    for (const entry of entries.slice(replay.size - index * BUNDLE)) await replay.add(entry)
+    onProgress?.(replay.size, size, 'entries')
   }
-  const trails = [...replay.state.allTrails()].length
-  return {
-    origin,
-    size: replay.size,
-    records: replay.records,
-    seals: replay.size - replay.records,
-    trails,
-    disclosures: undefined,
-    unopened: 0,
-    findings
+}
+
+async function compareTiles(
+  replay: Replay,
+  { size }: Checkpoint,
+  { get, onProgress }: RemoteAuditOptions,
+  find: (what: string, error: LianzhengError) => void
+): Promise<void> {
+  const tiles = tilesOf(size)
+  let done = 0
+  for await (const [tile, bytes] of inOrder(tiles, (one) => get(tilePath({ kind: 'hash', ...one })))) {
+    const expected = replay.ledger.tile(tile.level, tile.index)
+    if (expected === undefined || !equalBytes(bytes, expected))
+      find(
+        tilePath({ kind: 'hash', ...tile }),
+        new LianzhengError('STORE_DISAGREES', { expected: 'the hashes that the entries give' })
+      )
+    onProgress?.(++done, tiles.length, 'keys')
+  }
+}
+
+/** What `get` gives for each item, in their order; the next few are asked for while one is worked on. */
+async function* inOrder<Item, Value>(items: readonly Item[], get: (item: Item) => Promise<Value>): AsyncIterable<[Item, Value]> {
+  const asked: Promise<Value>[] = []
+  for (const [i, item] of items.entries()) {
+    while (asked.length < AHEAD && i + asked.length < items.length) {
+      const next = get(items[i + asked.length]!)
+      next.catch(() => {}) // It is thrown when its turn comes.
+      asked.push(next)
+    }
+    yield [item, await asked.shift()!]
   }
 }

@@ -1,53 +1,34 @@
 /**
- * The whole of a store, re-read and re-derived: bytes, leaf hashes, signatures, registry, tiles, trails, map, seals, head and note. Every key of
- * every class is compared with what the entries give; what is bad is named by class and place, e.g. `e 17`, `h 0/3`, `t power:粤01-R0001`.
+ * The whole of a store, re-read and re-derived: bytes, leaf hashes, signatures, registry, tiles, trails, map, seals, head and note. A second store is
+ * derived from the entries, and every key of every class compared with it; what is bad is named by class and place, e.g. `e 17`, `h 0/3`,
+ * `t power:粤01-R0001`.
  */
-import { type Bytes, base64url, equalBytes, fromU64, hex, u64 } from '../core/bytes.ts'
+import { type Bytes, equalBytes, fromU64, hex } from '../core/bytes.ts'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.ts'
 import { verifyCosignature } from '../core/cosignature.ts'
 import { FatalError, LianzhengError } from '../core/errors.ts'
-import { HASH_SIZE, leafHash, trailKey } from '../core/hash.ts'
-import { decodePage } from '../core/map-page.ts'
+import { HASH_SIZE, leafHash } from '../core/hash.ts'
 import { formatVkey, isBy, type Note, parseNote, parseVkey, type Vkey, verifyNoteSignature } from '../core/note.ts'
 import { CLASSES, type Policy } from '../core/policy.ts'
 import { evaluatePolicy } from '../core/quorum.ts'
 import { nodeKeysAt } from '../core/registry.ts'
-import type { Seal } from '../core/seal.ts'
-import { encodeTrailState, rootOfTrail } from '../core/trail.ts'
 import type { DisclosureCipher } from '../store/disclosures.ts'
 import { isPlain, openDisclosures } from '../store/disclosures.ts'
-import {
-  classRange,
-  ctiKey,
-  disclosuresKey,
-  erasedKey,
-  FORMAT_KEY,
-  HEAD_KEY,
-  KEY_CLASSES,
-  type KeyClass,
-  keyStateKey,
-  leafKey,
-  NOTE_KEY,
-  PURGE_KEY,
-  pageKey,
-  REGISTRY_KEY,
-  sealKey,
-  tileKey,
-  trailStateKey,
-  trailTileKey
-} from '../store/layout.ts'
+import { classRange, disclosuresKey, entryKey, FORMAT_KEY, HEAD_KEY, NOTE_KEY, PURGE_KEY } from '../store/layout.ts'
 import type { Store } from '../store/store.ts'
-import { encodeValue } from '../store/values.ts'
-import { spokenOf } from '../verify/about.ts'
-import { type Examined, type ExaminedRecord, matchDisclosures } from '../verify/admit.ts'
-import type { StoredTrail } from '../verify/fold.ts'
-import { type Asked, askedWith, goneOf, isErasure, NOTHING_ASKED, without } from './erasures.ts'
-import { Ledger, type TrailOfVersion1 } from './ledger.ts'
+import { decodeValue, encodeValue } from '../store/values.ts'
+import { type Examined, examine, matchDisclosures } from '../verify/admit.ts'
+import { compareKeys } from './audit-keys.ts'
+import { type Asked, goneOf, without } from './erasures.ts'
+import { Ledger } from './ledger.ts'
 import type { Verifier } from './pool.ts'
-import { type Finding, Replay } from './replay.ts'
+import { type Finding, findingOf, Replay } from './replay.ts'
+import { Scratch } from './scratch.ts'
 
 export interface AuditReport {
+  /** Name of the log. */
   origin: string
+  /** Entries: records and seals. */
   size: number
   records: number
   seals: number
@@ -56,10 +37,20 @@ export interface AuditReport {
   disclosures: number | undefined
   /** Records whose disclosures are sealed and were not opened, because the seed was not given. */
   unopened: number
+  /** Entries that an earlier run over the same work directory had derived; 0 where it began anew. */
+  resumed: number
+  /** Empty where everything agrees. */
   findings: Finding[]
 }
 
+/** First the entries are read and derived from, then the keys of the store compared with what came out. */
+export type AuditPhase = 'entries' | 'keys'
+
+/** `done` of `of` entries, or of the thousand thousandths of all keys. Called for every few thousand of them, and at the end of each phase. */
+export type AuditProgress = (done: number, of: number, phase: AuditPhase) => void
+
 export interface AuditOptions {
+  /** Checks one Ed25519 signature, best off the calling thread: up to 512 are asked for at a time. */
   verifier: Verifier
   /** Checks the note's signatures and names the classes the log holds. */
   policy?: Policy
@@ -67,27 +58,37 @@ export interface AuditOptions {
   postQuantumKey?: Vkey
   /** Opens the disclosures of a log, for whoever has the seed of its node. */
   cipherOf?(origin: string): DisclosureCipher
-  onProgress?(done: number, of: number): void
+  /**
+   * A directory for what is derived: made where it is missing, kept, and gone on with by the next run that is given it, from the last seal. For one log
+   * alone; about as large as the log. Without it large logs take a temporary directory, which is removed.
+   */
+  work?: string
+  onProgress?: AuditProgress
 }
 
-/** Throws only where the store cannot be read at all; everything else is a finding. */
+/**
+ * Everything that does not hold is a finding. Throws where the store cannot be read at all; `WORK_FOREIGN` for a work directory of another log, or of
+ * another history of this one; `DATA_DIR_IN_USE` for one that is being worked in.
+ */
 export async function auditStore(store: Store, options: AuditOptions): Promise<AuditReport> {
   return new StoreAudit(store, options).run()
 }
+
+/** Entries between two reports of progress. */
+const STEP = 1_000
 
 class StoreAudit {
   readonly #store: Store
   readonly #ledger: Ledger
   readonly #options: AuditOptions
   readonly #findings: Finding[] = []
-  readonly #expected = new Map<KeyClass, number>()
-  /** Lists of superseded pages by height, for the heights the store still keeps. */
-  readonly #superseded = new Map<number, Bytes | undefined>()
-  #disclosures = 0
-  /** By the index of the record spoken of. */
-  readonly #erasures = new Map<number, { target: ExaminedRecord; asked: Asked }>()
-  #unopened = 0
   #cipher: DisclosureCipher | undefined
+  /** The last tile of the tree looked at. */
+  #tile: { index: number; bytes: Bytes | undefined } | undefined
+  /** Records with disclosures, and disclosures that have been opened. */
+  #disclosed = 0
+  #disclosures = 0
+  #unopened = 0
 
   constructor(store: Store, options: AuditOptions) {
     this.#store = store
@@ -95,13 +96,8 @@ class StoreAudit {
     this.#options = options
   }
 
-  #find(what: string, code: LianzhengError['code'], expected?: string): void {
-    const error = new LianzhengError(code, expected === undefined ? {} : { expected })
-    this.#findings.push({ what, code, zh: error.text('zh'), en: error.text('en') })
-  }
-
-  #count(letter: KeyClass, by = 1): void {
-    this.#expected.set(letter, (this.#expected.get(letter) ?? 0) + by)
+  #find(what: string, code: LianzhengError['code'], expected: string): void {
+    this.#findings.push(findingOf(what, new LianzhengError(code, { expected })))
   }
 
   /** Reads something of our own making; damage is a finding. */
@@ -110,13 +106,13 @@ class StoreAudit {
       return read()
     } catch (error) {
       if (!(error instanceof LianzhengError)) throw error
-      this.#find(what, error.code, error.detail.expected)
+      const { expected } = error.detail
+      this.#findings.push(findingOf(what, new LianzhengError(error.code, expected === undefined ? {} : { expected })))
       return undefined
     }
   }
 
-  #compare(letter: KeyClass, what: string, key: Bytes, value: Bytes): void {
-    this.#count(letter)
+  #compare(what: string, key: Bytes, value: Bytes): void {
     const stored = this.#store.get(key)
     if (stored === undefined) this.#find(what, 'STORE_CORRUPT', 'to be there')
     else if (!equalBytes(stored, value)) this.#find(what, 'STORE_CORRUPT', hex(value.subarray(0, 64)))
@@ -127,34 +123,62 @@ class StoreAudit {
     const head = this.#read('m head', () => this.#ledger.readHead())
     const origin = format?.origin ?? this.#originOfNote()
     this.#cipher = this.#options.cipherOf?.(origin)
-    if (format !== undefined) this.#compare('m', 'm format', FORMAT_KEY, encodeValue({ version: format.version, origin }))
-    for await (const [key] of this.#store.range(classRange('g'))) {
-      if (key.length === 9) this.#superseded.set(fromU64(key, 1)!, undefined)
-      else this.#find(`g ${hex(key)}`, 'STORE_CORRUPT', 'a key of this class')
+    if (format !== undefined) this.#compare('m format', FORMAT_KEY, encodeValue({ version: format.version, origin }))
+    const classes = this.#options.policy?.rests.get(origin)?.classes ?? CLASSES
+    const { work } = this.#options
+    const scratch = work === undefined ? new Scratch() : await Scratch.open({ origin, classes }, work)
+    try {
+      const replay = new Replay({
+        origin,
+        classes,
+        verifier: this.#options.verifier,
+        onFinding: (finding) => this.#findings.push(finding),
+        entry: (index) => this.#ledger.entry(index),
+        scratch
+      })
+      await replay.checkResumed()
+      return await this.#audit(replay, scratch, { origin, head: head?.size })
+    } finally {
+      await scratch.close()
     }
+  }
 
-    const replay = new Replay({
-      origin,
-      classes: this.#options.policy?.rests.get(origin)?.classes ?? CLASSES,
-      verifier: this.#options.verifier,
-      onFinding: (finding) => this.#findings.push(finding),
-      entry: (index) => this.#ledger.entry(index)
-    })
-    await this.#replayEntries(replay, head?.size ?? 0)
-    this.#compareErasures()
-    this.#compareState(replay)
-    if (head !== undefined) this.#compareHead(replay)
+  async #audit(
+    replay: Replay,
+    scratch: Scratch,
+    { origin, head }: { origin: string; head: number | undefined }
+  ): Promise<AuditReport> {
+    const resumed = replay.size
+    if (resumed > 0) await this.#checkDerivedEntries(replay)
+    try {
+      await this.#replayEntries(replay, head ?? 0)
+    } catch (error) {
+      await replay.keep().catch(() => {}) // What stopped the audit is what is told.
+      throw error
+    }
+    await replay.finish()
+    this.#options.onProgress?.(replay.size, replay.size, 'entries')
+    if (head !== undefined && replay.derivable) this.#compare('m head', HEAD_KEY, encodeValue(replay.head))
     this.#compareNote(replay, origin)
-    await this.#compareCounts(replay.derivable)
-    await this.#checkSupersededPages(replay.derivable)
+    await this.#checkMeta()
+    await this.#checkErased(scratch)
+    await this.#countDisclosures(replay.derivable)
+    await compareKeys({
+      stored: this.#store,
+      derived: scratch,
+      derivable: replay.derivable,
+      onFinding: (what, error) => this.#findings.push(findingOf(what, error)),
+      onProgress: (share) => this.#options.onProgress?.(Math.floor(share * 1_000), 1_000, 'keys')
+    })
     return {
       origin,
       size: replay.size,
       records: replay.records,
-      seals: this.#expected.get('s') ?? 0,
-      trails: this.#expected.get('t') ?? 0,
+      seals: replay.size - replay.records,
+      trails: replay.derivable ? (replay.head.seal?.trails ?? 0) : 0,
       disclosures: this.#disclosures,
       unopened: this.#unopened,
+      resumed,
       findings: this.#findings
     }
   }
@@ -167,28 +191,55 @@ class StoreAudit {
   }
 
   async #replayEntries(replay: Replay, of: number): Promise<void> {
-    for await (const [key, bytes] of this.#store.range(classRange('e'))) {
-      const index = fromU64(key, 1)!
-      while (replay.size < index) {
-        this.#find(`e ${replay.size}`, 'STORE_CORRUPT', 'to be there')
-        replay.derivable = false
-        await replay.add(new Uint8Array(0), this.#leafInTree(replay.size) ?? new Uint8Array(HASH_SIZE))
+    for await (const [key, bytes] of this.#store.range({ gte: entryKey(replay.size), lt: classRange('e').lt })) {
+      const index = fromU64(key, 1)
+      if (key.length !== 9 || index === undefined) {
+        this.#find(`e ${hex(key.subarray(1))}`, 'STORE_CORRUPT', 'a key of this class')
+        continue
       }
-      const { examined, folded } = await replay.add(bytes, this.#believedLeaf(index, bytes))
-      if (examined !== undefined) this.#compareIndexes(index, examined)
-      if (examined?.kind === 'seal' && folded !== undefined)
-        this.#compareSeal(index, examined.seal, replay.derivable ? folded.superseded : [])
-      if (index % 1000 === 0) this.#options.onProgress?.(index, of)
+      while (replay.size < index) {
+        const leaf = this.#leafInTree(replay.size)
+        if (leaf === undefined) break
+        replay.addMissing(leaf)
+      }
+      if (replay.size < index) {
+        // Neither entries nor tree: nothing can be said of what lies beyond.
+        this.#find(`e ${index}`, 'STORE_CORRUPT', `no entry beyond ${replay.size - 1}`)
+        replay.derivable = false
+        return
+      }
+      const { examined } = await replay.add(bytes, this.#believedLeaf(index, bytes))
+      this.#checkDisclosures(index, examined)
+      if (index % STEP === 0) this.#options.onProgress?.(index, Math.max(of, index + 1), 'entries')
     }
-    await replay.finish()
-    this.#options.onProgress?.(replay.size, of)
-    this.#expected.set('e', replay.size)
+  }
+
+  /** What an earlier run has derived from must be there still, and its disclosures are looked at now. */
+  async #checkDerivedEntries(replay: Replay): Promise<void> {
+    const known = new Set(this.#findings.map(({ what }) => what))
+    const differs = (index: number) => {
+      if (!known.has(`e ${index}`)) this.#find(`e ${index}`, 'STORE_CORRUPT', 'the entry that an earlier run has read')
+    }
+    let next = 0
+    for await (const [key, bytes] of this.#store.range({ gte: entryKey(0), lt: entryKey(replay.size) })) {
+      const index = fromU64(key, 1)!
+      if (key.length !== 9) {
+        this.#find(`e ${hex(key.subarray(1))}`, 'STORE_CORRUPT', 'a key of this class')
+        continue
+      }
+      for (; next < index; next++) differs(next)
+      next++
+      const leaf = leafIn(replay.ledger.tile(0, Math.floor(index / 256)), index)
+      if (leaf === undefined || !equalBytes(leafHash(bytes), leaf)) differs(index)
+      else if (this.#store.get(disclosuresKey(index)) !== undefined) this.#checkDisclosures(index, readable(bytes))
+    }
+    for (; next < replay.size; next++) differs(next)
   }
 
   #leafInTree(index: number): Bytes | undefined {
-    const tile = this.#ledger.tile(0, Math.floor(index / 256))
-    const at = (index % 256) * HASH_SIZE
-    return tile === undefined || tile.length < at + HASH_SIZE ? undefined : tile.subarray(at, at + HASH_SIZE)
+    const at = Math.floor(index / 256)
+    if (this.#tile?.index !== at) this.#tile = { index: at, bytes: this.#ledger.tile(0, at) }
+    return leafIn(this.#tile.bytes, index)
   }
 
   /** Where entry and tile disagree, the index of leaves says which of the two is damaged. */
@@ -199,44 +250,11 @@ class StoreAudit {
     return this.#ledger.indexOfLeaf(leaf) === index ? leaf : inTree
   }
 
-  #compareIndexes(index: number, examined: Examined): void {
-    const { leaf, kid, cti } = examined.statement
-    this.#compare('l', `l ${index}`, leafKey(leaf), u64(index))
-    this.#compare('c', `c ${index}`, ctiKey(kid, cti), u64(index))
-    if (examined.kind === 'seal') return
-    this.#checkDisclosures(index, examined)
-    if (isErasure(examined)) this.#noteErasure(index, examined)
-  }
-
-  #noteErasure(index: number, erasure: ExaminedRecord): void {
-    const { leaf } = spokenOf(erasure)!
-    const place = this.#ledger.indexOfLeaf(leaf)
-    const target = place === undefined ? undefined : this.#read(`e ${place}`, () => this.#ledger.earlier(leaf, index))
-    // What speaks of nothing is found by its own replay.
-    if (target === undefined) return
-    const asked = this.#erasures.get(place!)?.asked ?? NOTHING_ASKED
-    this.#erasures.set(place!, { target, asked: askedWith(asked, erasure, target) })
-  }
-
-  /** What was asked is noted down, and nothing that was erased is there any more. */
-  #compareErasures(): void {
-    for (const [index, { target, asked }] of this.#erasures) {
-      this.#compare('x', `x ${index}`, erasedKey(index), encodeValue(asked))
-      const value = this.#store.get(disclosuresKey(index))
-      if (value === undefined || (this.#cipher === undefined && !isPlain(value))) continue
-      this.#read(`d ${index}`, () => {
-        const stored = openDisclosures(index, value, this.#cipher)
-        if (without(stored, goneOf(target.type.type, asked)).length < stored.length)
-          throw new LianzhengError('STORE_DISAGREES', { expected: 'no disclosure of a field that was erased' })
-      })
-    }
-    if (this.#store.get(PURGE_KEY) !== undefined) this.#count('m')
-  }
-
-  #checkDisclosures(index: number, examined: ExaminedRecord): void {
+  #checkDisclosures(index: number, examined: Examined | undefined): void {
+    if (examined?.kind !== 'record') return
     const value = this.#store.get(disclosuresKey(index))
     if (value === undefined) return
-    this.#count('d')
+    this.#disclosed++
     if (this.#cipher === undefined && !isPlain(value)) {
       this.#unopened++
       return
@@ -248,50 +266,41 @@ class StoreAudit {
     })
   }
 
-  #compareSeal(index: number, seal: Seal, superseded: readonly Bytes[]): void {
-    const value = new Uint8Array(16)
-    value.set(u64(index), 0)
-    value.set(u64(seal.time), 8)
-    this.#compare('s', `s ${seal.height}`, sealKey(seal.height), value)
-    if (this.#superseded.has(seal.height))
-      this.#superseded.set(seal.height, superseded.length === 0 ? undefined : joined(superseded))
+  async #countDisclosures(derivable: boolean): Promise<void> {
+    let found = 0
+    for await (const _ of this.#store.range(classRange('d'))) found++
+    if (derivable && found > this.#disclosed)
+      this.#find('d', 'STORE_CORRUPT', `${this.#disclosed} keys of this class, not ${found}`)
   }
 
-  /** In the form of the version that wrote it: a store keeps what version 1 wrote until the trail grows. */
-  #trailValue(key: Bytes, trail: StoredTrail): Bytes {
-    const { name, count } = trail
-    const ofVersion1: TrailOfVersion1 = { name, count, root: rootOfTrail(trail) }
-    const old = this.#store.get(trailStateKey(key))?.[0] !== 0
-    return old ? encodeValue(ofVersion1) : encodeTrailState(name, trail)
-  }
-
-  /** Tiles, trails, map pages and registry against what the entries give. */
-  #compareState(replay: Replay): void {
-    const { state, registry } = replay
-    for (const { level, index, bytes } of state.allTiles())
-      this.#compare('h', `h ${level}/${index}`, tileKey(level, index), bytes)
-    if (!replay.derivable) return
-    for (const trail of state.allTrails()) {
-      const key = trailKey(trail.name)
-      this.#compare('t', `t ${trail.name}`, trailStateKey(key), this.#trailValue(key, trail))
-      for (const { level, index, bytes } of state.trailTiles(key))
-        this.#compare('u', `u ${trail.name} ${level}/${index}`, trailTileKey(key, level, index), bytes)
+  /** Nothing that was erased is there any more. What was asked is compared with the other keys. */
+  async #checkErased(derived: Scratch): Promise<void> {
+    for await (const [key, value] of derived.range(classRange('x'))) {
+      const index = fromU64(key, 1)!
+      const entry = this.#ledger.entry(index)
+      const target = entry === undefined ? undefined : readable(entry)
+      const stored = this.#store.get(disclosuresKey(index))
+      if (target?.kind !== 'record' || stored === undefined || (this.#cipher === undefined && !isPlain(stored))) continue
+      const gone = goneOf(target.type.type, decodeValue<Asked>(value, `x ${index}`))
+      this.#read(`d ${index}`, () => {
+        const disclosures = openDisclosures(index, stored, this.#cipher)
+        if (without(disclosures, gone).length < disclosures.length)
+          throw new LianzhengError('STORE_DISAGREES', { expected: 'no disclosure of a field that was erased' })
+      })
     }
-    for (const [hash, bytes] of state.allPages()) this.#compare('p', `p ${hex(hash)}`, pageKey(hash), bytes)
-    for (const key of registry.changedKeys())
-      this.#compare('k', `k ${base64url(key.kid)}`, keyStateKey(key.kid), encodeValue(key))
-    if (registry.meta !== undefined) this.#compare('r', 'r', REGISTRY_KEY, encodeValue(registry.meta))
   }
 
-  #compareHead(replay: Replay): void {
-    if (replay.derivable) this.#compare('m', 'm head', HEAD_KEY, encodeValue(replay.head))
-    else this.#count('m')
+  async #checkMeta(): Promise<void> {
+    const known = [FORMAT_KEY, HEAD_KEY, NOTE_KEY, PURGE_KEY]
+    for await (const [key] of this.#store.range(classRange('m')))
+      if (!known.some((one) => equalBytes(one, key)))
+        this.#find(`m ${hex(key.subarray(1))}`, 'STORE_CORRUPT', 'a key of this class')
+    this.#read('m purge', () => this.#ledger.toPurge())
   }
 
   #compareNote(replay: Replay, origin: string): void {
     const stored = this.#store.get(NOTE_KEY)
     if (stored === undefined) return
-    this.#count('m')
     const text = this.#ledger.note()!
     const opened = this.#read('m note', () => {
       const note = parseNote(text)
@@ -303,7 +312,7 @@ class StoreAudit {
     if (checkpoint.size > replay.head.size) this.#find('m note', 'STORE_DISAGREES', `a size of at most ${replay.head.size}`)
     else if (checkpoint.size === replay.head.size && !equalBytes(checkpoint.root, replay.head.root))
       this.#find('m note', 'STORE_DISAGREES', `root ${hex(replay.head.root)}`)
-    const meta = replay.registry.meta
+    const meta = replay.ledger.meta
     if (meta === undefined) return
     // The note may lag behind the head after a crash, by a change of keys too.
     const inForce = nodeKeysAt(meta, checkpoint.size)
@@ -328,57 +337,19 @@ class StoreAudit {
     if (verifyCosignature(note.text, checkpoint, line, vkey) === undefined)
       this.#find('m note', 'SIGNATURE_INVALID', formatVkey(vkey).slice(0, 60))
   }
-
-  /** As many keys of each class as were compared: one more is something no entry accounts for. */
-  async #compareCounts(derivable: boolean): Promise<void> {
-    const foreign: Bytes[] = []
-    const found = new Map<string, number>()
-    for await (const [key] of this.#store.range({ gte: new Uint8Array(0), lt: Uint8Array.of(255, 255) })) {
-      const letter = String.fromCharCode(key[0]!)
-      if (!(KEY_CLASSES as readonly string[]).includes(letter)) foreign.push(key)
-      else found.set(letter, (found.get(letter) ?? 0) + 1)
-    }
-    for (const key of foreign) this.#find(`key ${hex(key)}`, 'STORE_CORRUPT', 'a key of a known class')
-    for (const [letter, count] of found) {
-      // Superseded pages stay until a later head is published, and are checked on their own.
-      if (letter === 'g' || letter === 'p') continue
-      const expected = this.#expected.get(letter as KeyClass) ?? 0
-      if (derivable && count > expected) this.#find(letter, 'STORE_CORRUPT', `${expected} keys of this class, not ${count}`)
-    }
-  }
-
-  async #checkSupersededPages(derivable: boolean): Promise<void> {
-    let superseded = 0
-    for (const [height, expected] of this.#superseded) {
-      // After an entry that cannot be read nobody can say what was superseded.
-      if (expected === undefined && !derivable) continue
-      const stored = this.#store.get(classKey('g', height))
-      if (expected === undefined || stored === undefined || !equalBytes(stored, expected)) {
-        this.#find(`g ${height}`, 'STORE_CORRUPT', 'the pages this seal superseded')
-        continue
-      }
-      superseded += stored.length / HASH_SIZE
-    }
-    let pages = 0
-    for await (const [key, bytes] of this.#store.range(classRange('p'))) {
-      pages++
-      this.#read(`p ${hex(key.subarray(1))}`, () => decodePage(bytes, key.subarray(1)))
-    }
-    const expected = (this.#expected.get('p') ?? 0) + superseded
-    if (derivable && pages !== expected) this.#find('p', 'STORE_CORRUPT', `${expected} pages, not ${pages}`)
-  }
 }
 
-function classKey(letter: 'g', height: number): Bytes {
-  const { gte } = classRange(letter)
-  const key = new Uint8Array(9)
-  key.set(gte, 0)
-  key.set(u64(height), 1)
-  return key
+/** Reads a leaf out of a tile of level 0. */
+function leafIn(tile: Bytes | undefined, index: number): Bytes | undefined {
+  const at = (index % 256) * HASH_SIZE
+  return tile === undefined || tile.length < at + HASH_SIZE ? undefined : tile.subarray(at, at + HASH_SIZE)
 }
 
-function joined(hashes: readonly Bytes[]): Bytes {
-  const out = new Uint8Array(hashes.length * HASH_SIZE)
-  for (const [i, hash] of hashes.entries()) out.set(hash, i * HASH_SIZE)
-  return out
+function readable(entry: Bytes): Examined | undefined {
+  try {
+    return examine(entry)
+  } catch (error) {
+    if (error instanceof LianzhengError) return undefined
+    throw error
+  }
 }

@@ -30,16 +30,12 @@ export interface BatchEntry {
   disclosures: readonly Bytes[]
 }
 
-export interface Batch {
+interface Sealed {
   origin: string
-  /** Undefined in a mirror, which has no disclosures. */
-  cipher: DisclosureCipher | undefined
   /** Version that the store says it was written by; undefined in a new one. */
   version: number | undefined
   /** Index of the first entry; the seal follows the last. */
   start: number
-  entries: readonly BatchEntry[]
-  seal: Statement
   folded: Folded
   /** Undefined where the batch left the registry as it was. */
   meta: RegistryMeta | undefined
@@ -48,17 +44,38 @@ export interface Batch {
   garbage: readonly { height: number; hashes: readonly Bytes[] }[]
 }
 
+export interface Batch extends Sealed {
+  /** Undefined in a mirror, which has no disclosures. */
+  cipher: DisclosureCipher | undefined
+  entries: readonly BatchEntry[]
+  seal: Statement
+}
+
 export function writesOf(batch: Batch): Write[] {
-  const { start, entries, folded, garbage } = batch
+  const { start, entries, seal } = batch
+  const statements = [...entries.map(({ statement }) => statement), seal]
+  const writes = derivedWrites({ ...batch, statements })
+  for (const [i, { bytes }] of statements.entries()) writes.push(put(entryKey(start + i), bytes))
+  for (const [i, { disclosures }] of entries.entries())
+    if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), batch.cipher!.seal(start + i, disclosures)))
+  return writes
+}
+
+/**
+ * All of a batch that follows from its entries: everything but these and their disclosures. `statements` are those of the entries and of the seal;
+ * undefined where an audit could not read one.
+ */
+export function derivedWrites(batch: Sealed & { statements: readonly (Statement | undefined)[] }): Write[] {
+  const { start, statements, folded, garbage } = batch
   const writes: Write[] = []
   // A store of an older version takes on values of this one: it says so from its first batch on.
   if (batch.version !== STORE_VERSION) writes.push(put(FORMAT_KEY, encodeValue({ version: STORE_VERSION, origin: batch.origin })))
-  for (const [i, { statement, disclosures }] of entries.entries()) {
-    writes.push(...entryWrites(start + i, statement))
-    if (disclosures.length > 0) writes.push(put(disclosuresKey(start + i), batch.cipher!.seal(start + i, disclosures)))
+  for (const [i, statement] of statements.entries()) {
+    if (statement === undefined) continue
+    const at = u64(start + i)
+    writes.push(put(leafKey(statement.leaf), at), put(ctiKey(statement.kid, statement.cti), at))
   }
-  const sealIndex = start + entries.length
-  writes.push(...entryWrites(sealIndex, batch.seal))
+  const sealIndex = start + statements.length - 1
   writes.push(put(sealKey(folded.seal.height), concat(u64(sealIndex), u64(folded.seal.time))))
   for (const { level, index, bytes } of folded.tiles) writes.push(put(tileKey(level, index), bytes))
   for (const trail of folded.trails) {
@@ -77,9 +94,4 @@ export function writesOf(batch: Batch): Write[] {
   for (const state of batch.keys) writes.push(put(keyStateKey(state.kid), encodeValue(state)))
   writes.push(put(HEAD_KEY, encodeValue(folded.head)))
   return writes
-}
-
-function entryWrites(index: number, statement: Statement): Write[] {
-  const at = u64(index)
-  return [put(entryKey(index), statement.bytes), put(leafKey(statement.leaf), at), put(ctiKey(statement.kid, statement.cti), at)]
 }
