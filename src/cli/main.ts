@@ -301,6 +301,13 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       '--seed <file>',
       t('节点种子，用以打开 --data 中加密的披露', "the node's seed, to open the sealed disclosures of --data")
     )
+    .option(
+      '--work <dir>',
+      t(
+        '推算结果存于此目录；中断后再以同一目录运行即可继续',
+        'keep what is derived here; run again with it, an interrupted audit goes on'
+      )
+    )
     .addOption(policy(true))
     .addOption(key(false))
 

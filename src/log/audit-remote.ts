@@ -13,7 +13,7 @@ import { Scratch } from './scratch.ts'
 
 export interface RemoteAuditOptions {
   origin: string
-  /** Checks one Ed25519 signature, best off the calling thread: up to 512 are asked for at a time. */
+  /** Checks one Ed25519 signature, best off the calling thread: up to 4,096 are asked for at a time. */
   verifier: Verifier
   policy: Policy
   /** Gets a resource under the log's prefix, e.g. `checkpoint`; up to four at a time. */

@@ -50,7 +50,7 @@ export type AuditPhase = 'entries' | 'keys'
 export type AuditProgress = (done: number, of: number, phase: AuditPhase) => void
 
 export interface AuditOptions {
-  /** Checks one Ed25519 signature, best off the calling thread: up to 512 are asked for at a time. */
+  /** Checks one Ed25519 signature, best off the calling thread: up to 4,096 are asked for at a time. */
   verifier: Verifier
   /** Checks the note's signatures and names the classes the log holds. */
   policy?: Policy

@@ -3,9 +3,10 @@
  * not compile.
  */
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { base64url, fromBase64url, fromHex } from '../../src/core/bytes.ts'
 import { encodeCbor } from '../../src/core/cbor.ts'
@@ -452,6 +453,15 @@ const provocations: { [code in Exclude<Code, (typeof BY_PROCESS)[number]>]: Prov
       renameSync(made.dataDir('evidence'), made.dataDir('public').concat('.old'))
       renameSync(made.dataDir('public'), made.dataDir('evidence'))
     }),
+  WORK_FOREIGN: () => {
+    const work = desk.path('not an audit')
+    for (const log of ['evidence', 'supervision', 'personnel', 'public']) {
+      mkdirSync(join(work, log), { recursive: true })
+      writeFileSync(join(work, log, 'letter.txt'), '')
+    }
+    const inspector = ['--policy', network.policyFile, '--key', network.keyFile('inspector')]
+    return ends('audit', '--url', network.url, ...inspector, '--work', work)
+  },
   STORE_VERSION: () =>
     serve((made) =>
       meddle(made, 'evidence', FORMAT_KEY, () => encodeValue({ version: STORE_VERSION + 1, origin: 'court.example/evidence' }))

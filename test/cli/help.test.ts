@@ -37,7 +37,7 @@ const COMMANDS: [string, { args: RegExp; zh: string; en: string }][] = [
     { args: /<a> <b>[\s\S]*--policy[\s\S]*--url[\s\S]*--statement[\s\S]*-o, --out/, zh: '同一历史', en: 'one history' }
   ],
   ['trail', { args: /<name>[\s\S]*--url[\s\S]*--policy[\s\S]*--key[\s\S]*-o, --out/, zh: '完整的轨迹', en: 'whole trail' }],
-  ['audit', { args: /--url[\s\S]*--data[\s\S]*--policy/, zh: '重读并重算', en: 're-read and re-verify' }],
+  ['audit', { args: /--url[\s\S]*--data[\s\S]*--work[\s\S]*--policy/, zh: '重读并重算', en: 're-read and re-verify' }],
   ['export', { args: /<file>[\s\S]*--format[\s\S]*-o, --out/, zh: '其他格式', en: 'another format' }]
 ]
 
