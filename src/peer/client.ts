@@ -142,7 +142,10 @@ export class PeerClient {
     return concat(...parts)
   }
 
-  /** The peer knows more of this log than this node has. Shown a head that the log has signed, nothing more may be written. */
+  /**
+   * The peer knows more of this log than it was asked about. Shown a head that the log has signed and this node does not have, nothing more may be
+   * written; one that came to the peer by another way, published meanwhile, is only newer.
+   */
   async #refuseAhead(size: number, stopped: AbortSignal): Promise<never> {
     const logVkey = this.#options.logVkey()
     const expected = `a size of at most ${size}`
@@ -151,7 +154,11 @@ export class PeerClient {
       const note = held('checkpoint', () => parseNote(fromUtf8(answer.body)))
       const checkpoint = held('checkpoint', () => readCheckpoint(note.text))
       const own = note.signatures.find((line) => isBy(line, logVkey))
-      if (checkpoint.size > size && own !== undefined && verifyNoteSignature(note.text, own, logVkey))
+      if (
+        checkpoint.size > this.#options.ledger().readHead().size &&
+        own !== undefined &&
+        verifyNoteSignature(note.text, own, logVkey)
+      )
         throw new FatalError('STORE_DISAGREES', {
           field: 'm head',
           at: this.peer.url,

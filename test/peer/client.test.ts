@@ -33,6 +33,9 @@ const zero = new Uint8Array(0)
 
 /** What a client gets from a peer that says this to each request, in order; the last again and again. */
 async function ask(role: 'witness' | 'mirror', ...said: Said[]) {
+  return askOf(lab, role, ...said)
+}
+async function askOf(log: Lab, role: 'witness' | 'mirror', ...said: Said[]) {
   const paths: string[] = []
   server = createServer((request, response) => {
     paths.push(request.url!)
@@ -45,7 +48,7 @@ async function ask(role: 'witness' | 'mirror', ...said: Said[]) {
   const client = new PeerClient({
     peer: { name: NAME, role, url, vkeys: [parseVkey(cosignerVkey(NAME))] },
     logVkey: () => lab.keys.log.vkey,
-    ledger: () => new Ledger(lab.store),
+    ledger: () => new Ledger(log.store),
     timeoutMs: 5_000
   })
   const outcome = await client.cosign(head, new AbortController().signal).catch((error: Error) => error)
@@ -115,4 +118,18 @@ test('shown a head that this log has signed and does not have, the node stops: i
   const { outcome } = await ask('witness', { status: 409, type: 'text/x.tlog.size', body: `${size}\n` }, { body: utf8(note) })
   expect(outcome).toBeInstanceOf(FatalError)
   expect(outcome).toMatchObject({ code: 'STORE_DISAGREES' })
+})
+
+test('asked about a head while the log has gone on, a peer that shows the newer one stops nothing', async () => {
+  const grown = await Lab.open()
+  await grown.register({ ...(await import('../helpers/lab.ts')).user('later', ['clerk'], '粤01-R0777') })
+  const { note, size } = grown.sequencer.published!
+  const { outcome } = await askOf(
+    grown,
+    'witness',
+    { status: 409, type: 'text/x.tlog.size', body: `${size}\n` },
+    { body: utf8(note) }
+  )
+  expect(outcome).not.toBeInstanceOf(FatalError)
+  expect(outcome).toMatchObject({ code: 'ANSWER_INVALID' })
 })
