@@ -2,7 +2,8 @@
  * A mirror (C2SP tlog-mirror): a durable full copy of a log, derived again before it is cosigned (copy.ts), and served.
  *
  *   add-checkpoint   as a witness's, but it only moves the pending checkpoint; nothing is signed
- *   add-entries      origin 404 → pending 422 → end, start 409 → packages 422 → 202 while there are more → derive 422 → read back, persist, cosign
+ *   add-entries      origin 404 → pending 422 → end, start 409 → packages 422 → 202 while there are more → derive 422 → key in force 403 → read back,
+ *                    persist, cosign
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type Bytes, concat, fromUtf8, utf8 } from '../core/bytes.ts'
@@ -10,7 +11,8 @@ import { type Checkpoint, readCheckpoint } from '../core/checkpoint.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { leafHash } from '../core/hash.ts'
 import { rootOfLeaves } from '../core/merkle.ts'
-import { formatNote, formatSignatureLine, type Note, parseNote } from '../core/note.ts'
+import { formatNote, formatSignatureLine, formatVkey, isBy, type Note, parseNote } from '../core/note.ts'
+import { nodeKeysAt } from '../core/registry.ts'
 import { checkSubtree } from '../core/subtree.ts'
 import { pendingKey } from '../store/cosigner-layout.ts'
 import type { Copy } from './copy.ts'
@@ -101,7 +103,7 @@ export class Mirror {
 
   /**
    * Takes entries in as they arrive. Throws `BODY_INVALID` where nothing of it could be used, `LOG_NOT_WATCHED`, `NO_PENDING_CHECKPOINT`,
-   * `CHECKPOINT_INCONSISTENT` for a proof that proves nothing, and as `Copy.advance` does.
+   * `CHECKPOINT_INCONSISTENT` for a proof that proves nothing, `CHECKPOINT_NOT_SIGNED` by a key no longer in force, and as `Copy.advance` does.
    */
   async addEntries(body: AsyncIterable<Bytes>): Promise<Uploaded> {
     const reader = new UploadReader(body)
@@ -153,8 +155,10 @@ export class Mirror {
     return copy.exclusively(async () => {
       await copy.advance(checkpoint.size)
       const done = mirrored(copy)
-      // Another upload has gone further meanwhile: the mirror checkpoint never goes back.
-      if (checkpoint.size < done) return { status: 409, info: this.#info(this.#pending(checkpoint.origin)!, copy) }
+      // Another upload has gone further meanwhile: neither the mirror checkpoint nor what is derived goes back.
+      if (checkpoint.size < Math.max(done, copy.head.size))
+        return { status: 409, info: this.#info(this.#pending(checkpoint.origin)!, copy) }
+      requireKeyInForce(pending, copy)
       const again = signedThisSecond(copy.note, note.text, keys, clock())
       if (again !== undefined) return { lines: again.map((line) => formatSignatureLine(line)).join('') }
       await copy.settle(done, checkpoint.size, checkpoint.root)
@@ -225,6 +229,17 @@ export class Mirror {
       refused: copy.refused
     }))
   }
+}
+
+/**
+ * Of the keys known of a ledger, its own registry says which one signs its heads at a size (formats.md §8): one that was replaced signs no more. Throws
+ * `CHECKPOINT_NOT_SIGNED`.
+ */
+function requireKeyInForce({ note, checkpoint }: Pending, { log, ledger: { meta } }: Copy): void {
+  if (meta === undefined) return
+  const inForce = nodeKeysAt(meta, checkpoint.size).log
+  const signed = log.vkeys.some((vkey) => formatVkey(vkey) === inForce && note.signatures.some((line) => isBy(line, vkey)))
+  if (!signed) throw new LianzhengError('CHECKPOINT_NOT_SIGNED', { field: 'keys.log', expected: `a signature of ${inForce}` })
 }
 
 /** Size of the mirror checkpoint, 0 before the first. */

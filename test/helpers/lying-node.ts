@@ -137,7 +137,8 @@ export interface ProofOptions {
 
 export class LyingNode {
   readonly origin: string
-  readonly log: Signer
+  /** Signs notes; a test may change it in mid-life. */
+  log: Signer
   /** Signs seals; a test may change it in mid-life. */
   statementKey: Signer
   readonly entries: Bytes[] = []

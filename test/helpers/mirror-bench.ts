@@ -4,7 +4,7 @@ import { type Bytes, utf8 } from '../../src/core/bytes.ts'
 import type { LianzhengError } from '../../src/core/errors.ts'
 import { leafHash } from '../../src/core/hash.ts'
 import { proveConsistency } from '../../src/core/merkle.ts'
-import { parseVkey } from '../../src/core/note.ts'
+import { parseVkey, type Vkey } from '../../src/core/note.ts'
 import { nativeVerifier } from '../../src/node/native.ts'
 import { Copy } from '../../src/peer/copy.ts'
 import { type CosignerKeys, cosignerKeys } from '../../src/peer/cosigner.ts'
@@ -26,11 +26,14 @@ export class MirrorBench {
   mirror!: Mirror
   copy!: Copy
   now: number
+  /** The log's keys, as the mirror is told; from the next start on. */
+  vkeys: Vkey[]
   readonly alarms: LianzhengError[] = []
 
   private constructor(log: LyingNode) {
     this.log = log
     this.now = log.now
+    this.vkeys = [parseVkey(logVkey(log.origin))]
   }
 
   static async open(log: LyingNode): Promise<MirrorBench> {
@@ -49,7 +52,7 @@ export class MirrorBench {
     const heads = await Heads.open(this.headStore, 'discipline.example', mark)
     const watched = {
       origin: this.log.origin,
-      vkeys: [parseVkey(logVkey(this.log.origin))],
+      vkeys: this.vkeys,
       role: 'mirror' as const,
       classes: CLASSES
     }
@@ -73,14 +76,24 @@ export class MirrorBench {
 
   /** Pushes the log's last seal as its node would. */
   async push(): Promise<Uploaded> {
-    const { log, mirror, copy } = this
+    await this.add()
+    return this.send(uploadOf(this.log, this.copy.next, this.log.entries.length))
+  }
+
+  /** add-checkpoint alone. */
+  async add(): Promise<void> {
+    const { log, mirror } = this
     this.now = Math.max(this.now, log.now)
     const size = log.entries.length
     const pending = mirror.status()[0]!.pending
     const leaves = log.entries.map(leafHash)
     const proof = pending === 0 || pending === size ? [] : proveConsistency(pending, size, naiveNodes(leaves))
     await mirror.addCheckpoint(utf8(formatAddCheckpoint(pending, proof, log.note(size, {}))))
-    return mirror.addEntries(chunks(uploadOf(log, copy.next, size)))
+  }
+
+  /** add-entries alone. */
+  send(body: Bytes): Promise<Uploaded> {
+    return this.mirror.addEntries(chunks(body))
   }
 }
 

@@ -1,13 +1,16 @@
 /** A court that lies in one place only gets no cosignature of a mirror, from the first head that holds the lie on; its honest twin does. */
 import { describe, expect, it, test } from 'vitest'
 import { type Bytes, equalBytes } from '../../src/core/bytes.ts'
+import { ed25519Signer } from '../../src/core/keys.ts'
+import { formatVkey, makeVkey, TYPE_ED25519 } from '../../src/core/note.ts'
 import { auditStore } from '../../src/log/audit.ts'
 import { nativeVerifier } from '../../src/node/native.ts'
 import { entryKey, tileKey } from '../../src/store/layout.ts'
 import { put } from '../../src/store/store.ts'
-import { fix, opinion, USERS, user } from '../helpers/lab.ts'
+import { fix, ORIGIN, opinion, USERS, user } from '../helpers/lab.ts'
 import { LyingNode } from '../helpers/lying-node.ts'
 import { MirrorBench } from '../helpers/mirror-bench.ts'
+import { uploadOf } from '../helpers/stranger.ts'
 
 const { clerk, president, judge } = USERS
 const flipped = (bytes: Bytes) => bytes.map((byte, i) => (i === 0 ? byte ^ 1 : byte))
@@ -178,6 +181,74 @@ test('a head that does not end in a seal is not cosigned; one that does, later, 
   await expect(bench.push()).rejects.toThrow(/MIRROR_DISAGREES.*a seal as the last entry/)
   bench.log.seal()
   expect(await bench.push()).toHaveProperty('lines')
+})
+
+test('another upload that has gone further is no lie of the log: where to go on is said, and nobody is accused', async () => {
+  const bench = await MirrorBench.open(court(() => {}))
+  await bench.push()
+  const { log } = bench
+  const grow = (records: number) => {
+    for (let n = 0; n < records; n++) log.add(opinion(), president)
+    log.seal()
+    return log.entries.length
+  }
+  const first = grow(3)
+  await bench.add()
+  const asked = (await bench.send(uploadOf(log, first, first))) as { info: { ticket: Bytes } }
+  grow(100)
+  const last = grow(200)
+  await bench.add()
+  expect(await bench.send(uploadOf(log, bench.copy.next, last, { packages: 1 }))).toMatchObject({ status: 202 })
+  expect(bench.copy.head.size).toBeGreaterThan(first)
+  expect(await bench.send(uploadOf(log, first, first, asked.info))).toMatchObject({ status: 409, info: { size: last } })
+  expect(bench.alarms).toEqual([])
+  expect(await bench.push()).toHaveProperty('lines')
+  expect(bench.size).toBe(last)
+})
+
+describe('a log that has changed the key of its heads', () => {
+  const next = ed25519Signer(new Uint8Array(32).fill(42))
+  const vkey = makeVkey(ORIGIN, TYPE_ED25519, next.publicKey)
+  /** The change, and the seal that ends its batch. */
+  const change = (log: LyingNode) => {
+    log.add(
+      { type: 'registry.node', at: '2026-03-01T09:00:00+08:00', generation: 2, keys: { log: formatVkey(vkey) } },
+      USERS.admin
+    )
+    log.seal()
+  }
+
+  it('is cosigned under the new key, and no more under the old one; nobody is accused', async () => {
+    const bench = await MirrorBench.open(court(() => {}))
+    bench.vkeys.push(vkey)
+    await bench.start()
+    await bench.push()
+    const before = bench.size
+    change(bench.log)
+    await expect(bench.push()).rejects.toThrow(/CHECKPOINT_NOT_SIGNED/)
+    expect([bench.size, bench.alarms]).toEqual([before, []])
+    bench.log.log = next
+    expect(await bench.push()).toHaveProperty('lines')
+  })
+
+  it('is cosigned by a mirror that comes later and knows the new key alone', async () => {
+    const log = court(change)
+    log.log = next
+    const bench = await MirrorBench.open(log)
+    bench.vkeys = [vkey]
+    await bench.start()
+    expect(await bench.push()).toHaveProperty('lines')
+  })
+
+  it('is not cosigned under a key that its genesis does not name', async () => {
+    const log = court(() => {})
+    log.log = next
+    const bench = await MirrorBench.open(log)
+    bench.vkeys = [vkey]
+    await bench.start()
+    await expect(bench.push()).rejects.toThrow(/CHECKPOINT_NOT_SIGNED/)
+    expect(bench.size).toBe(0)
+  })
 })
 
 test('a seal ahead of the mirror’s clock is “not yet”: no alarm, and cosigned when its time has come', async () => {
