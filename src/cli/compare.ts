@@ -7,12 +7,12 @@ import { LianzhengError } from '../core/errors.ts'
 import type { Policy } from '../core/policy.ts'
 import { decodeHandout } from '../core/promise.ts'
 import { useNative } from '../node/native.ts'
-import { type ComparisonReport, type Consistency, compareHeads } from '../verify/compare.ts'
+import { type ComparisonReport, type Consistency, compareHeads, NO_POLICY } from '../verify/compare.ts'
 import { formatContradiction, verifyContradiction } from '../verify/contradiction.ts'
 import { fileKind, parseCertificate } from '../verify/files.ts'
 import { verifyHandout } from '../verify/handout.ts'
 import { headsOf, policyOfFiles } from '../verify/heads.ts'
-import { exitStatus } from '../verify/verdict.ts'
+import { exitStatus, type Step } from '../verify/verdict.ts'
 import { COSE_SIGN1, readBeside } from './beside.ts'
 import { type Io, readBytes, readExact, readPolicy, say, writeNew } from './io.ts'
 import { printReport } from './print.ts'
@@ -48,7 +48,7 @@ async function askFor(report: ComparisonReport, url: string, io: Io): Promise<Co
   const client = connect(io, url)
   const proofs: Consistency[] = []
   for (const { origin, a, b, relation } of report.pairs) {
-    if (relation !== 'unknown') continue
+    if (relation !== 'unknown' || a.size === b.size) continue
     const [from, to] = [Math.min(a.size, b.size), Math.max(a.size, b.size)]
     proofs.push({ origin, from, to, proof: await client.consistency(origin, from, to) })
   }
@@ -69,13 +69,19 @@ async function comparePromise(promise: Bytes, args: Args, given: Policy | undefi
     const report = verifyContradiction(contradiction, policy, { now })
     if (report.overall !== 'verified') continue
     keep(contradiction, handout.aud, args, io)
+    sayPolicy(report, given)
     printReport(report, io)
     return 1
   }
   const beside = await readBeside([args.b, ...(args.statement === undefined ? [] : [args.statement])], io)
   const report = verifyHandout(promise, policy, { now, beside })
+  sayPolicy(report, given)
   printReport(report, io)
   return exitStatus(report.overall)
+}
+
+function sayPolicy({ steps }: { steps: Step[] }, given: Policy | undefined): void {
+  if (given === undefined) steps.find(({ step }) => step === 'policy')!.notes.push(NO_POLICY)
 }
 
 /** Under a free name where none is given: a contradiction that was found before stands in nobody's way. */

@@ -37,6 +37,12 @@ export interface Consistency {
   proof: readonly Bytes[]
 }
 
+/** What every report says that rests on keys out of the files themselves. */
+export const NO_POLICY: Words = {
+  zh: '未给出策略：账本密钥取自文件中的创世记录',
+  en: "no policy was given: the logs' keys are those of the genesis entries in the files"
+}
+
 const COMPARE_STEPS: readonly StepName[] = ['policy', 'checkpoint', 'inclusion', 'history']
 
 /** Compares every head of one file with every head of the same log in the other. Without a policy the logs' keys are those the files name. */
@@ -51,22 +57,23 @@ export function compareHeads(
   const both = a.flatMap((left) =>
     b.filter((right) => right.checkpoint.origin === left.checkpoint.origin).map((right) => ({ left, right }))
   )
-  const forged = new Set<ShownHead>()
-  for (const head of new Set(both.flatMap(({ left, right }) => [left, right])))
-    if (!checkHead(head, policy, steps)) forged.add(head)
-  if (given === undefined)
-    steps.note(
-      'policy',
-      '未给出策略：账本密钥取自文件中的创世记录',
-      "no policy was given: the logs' keys are those of the genesis entries in the files"
-    )
+  const signers = new Map<ShownHead, string[] | 'forged'>()
+  for (const head of new Set(both.flatMap(({ left, right }) => [left, right]))) signers.set(head, checkHead(head, policy, steps))
+  if (given === undefined) steps.note('policy', NO_POLICY.zh, NO_POLICY.en)
 
   let contradiction: string | undefined
   const pairs = both.map(({ left, right }): Pair => {
     const pair = { origin: left.checkpoint.origin, a: headShown(left), b: headShown(right) }
     // What somebody else wrote into a head shows nothing of the log, and contradicts nothing.
-    if (forged.has(left) || forged.has(right)) return { ...pair, relation: 'unknown' }
+    const [own, other] = [signers.get(left)!, signers.get(right)!]
+    if (own === 'forged' || other === 'forged') return { ...pair, relation: 'unknown' }
     const relation = relate(left, right, proofs)
+    // Nor what nobody is known to have signed. In files alone anyone can name keys of his own: there one key must have signed both.
+    const ofOneLog = given === undefined ? own.some((key) => other.includes(key)) : own.length > 0 && other.length > 0
+    if (relation === 'contradiction' && !ofOneLog) {
+      sayUnsigned(left, right, steps)
+      return { ...pair, relation: 'unknown' }
+    }
     const found = relation === 'contradiction' ? contradictionOf(left, right) : undefined
     if (found !== undefined) contradiction ??= formatContradiction(found)
     say(relation, left, right, found !== undefined, steps)
@@ -84,13 +91,14 @@ export function compareHeads(
   }
 }
 
-/** False where the log's signature does not verify. */
-function checkHead(head: ShownHead, policy: Policy, steps: Steps): boolean {
+/** The log's keys that have signed it, where any is known; `forged` where the log's signature does not verify. */
+function checkHead(head: ShownHead, policy: Policy, steps: Steps): string[] | 'forged' {
   const { origin, size } = head.checkpoint
   const at: [string, string] = [`账本 ${origin} 大小 ${size}：`, `${origin} at size ${size}: `]
   if (policy.logs.some(({ vkey }) => vkey.name === origin)) steps.good('policy')
   else steps.unchecked('policy', `没有账本 ${origin} 的密钥`, `no key of the log ${origin} is known`)
-  const signed = signersOf(head, policy).log.length > 0
+  const signers = signersOf(head, policy).log
+  const signed = signers.length > 0
   const forged =
     !signed &&
     head.note.signatures.some((line) => policy.logs.some(({ vkey }) => vkey.name === line.name && vkey.id === line.keyId))
@@ -106,7 +114,7 @@ function checkHead(head: ShownHead, policy: Policy, steps: Steps): boolean {
       `${at[1]}inclusion proof does not hold (index ${index})`,
       'PROOF_INVALID'
     )
-  return !forged
+  return forged ? 'forged' : signers
 }
 
 function relate(a: ShownHead, b: ShownHead, proofs: readonly Consistency[]): Pair['relation'] {
@@ -130,6 +138,14 @@ function relate(a: ShownHead, b: ShownHead, proofs: readonly Consistency[]): Pai
       checkConsistency(from, to, root, newer.checkpoint.root, proof)
   )
   return proven ? extended : 'unknown'
+}
+
+function sayUnsigned({ checkpoint: a }: ShownHead, { checkpoint: b }: ShownHead, steps: Steps): void {
+  steps.unchecked(
+    'history',
+    `账本 ${a.origin}：大小 ${a.size} 与 ${b.size} 的链头互相排斥，但未能核验两者都是该账本所签`,
+    `${a.origin}: the heads of size ${a.size} and ${b.size} exclude each other, but that the log signed both could not be checked`
+  )
 }
 
 function say(
@@ -173,14 +189,11 @@ function headShown({ checkpoint: { size, root } }: ShownHead): { size: number; r
 function headline(steps: Steps, pairs: readonly Pair[], inFile: boolean): Words {
   const overall = steps.overall()
   const words = VERDICT_WORDS[overall]
-  const differs = pairs.some(({ relation }) => relation === 'contradiction')
-  if (differs) {
-    const sure = steps.verdict('checkpoint') === 'verified'
+  if (pairs.some(({ relation }) => relation === 'contradiction'))
     return {
-      zh: `${words.zh}；两个文件显示的不是同一历史${inFile ? '，矛盾可由文件证明' : ''}${sure ? '' : '（签名未能核验）'}。`,
-      en: `${words.en}; the files do not show one history${inFile ? ', and a file can prove the contradiction' : ''}${sure ? '' : ' (signatures could not be checked)'}.`
+      zh: `${words.zh}；两个文件显示的不是同一历史${inFile ? '，矛盾可由文件证明' : ''}。`,
+      en: `${words.en}; the files do not show one history${inFile ? ', and a file can prove the contradiction' : ''}.`
     }
-  }
   if (overall === 'verified') return { zh: `${words.zh}；两个文件显示同一历史。`, en: `${words.en}; the files show one history.` }
   return { zh: `${words.zh}；未能证明两个文件显示同一历史。`, en: `${words.en}; that the files show one history is not proven.` }
 }

@@ -50,7 +50,10 @@ export interface ContradictionReport {
   steps: Step[]
   origin: string
   contradiction: Contradiction['kind']
-  /** `<key name>+<8 hex>` of the keys that signed both sides; of a broken promise, those that signed the head, and the promise key's id. */
+  /**
+   * `<key name>+<8 hex>` of the keys that signed both sides, or of the log's on each side where it has changed them in between; of a broken promise,
+   * those that signed the head, and the promise key's id. None where nothing is proven.
+   */
   guilty: string[]
 }
 
@@ -118,11 +121,12 @@ export function verifyContradiction(text: string, policy: Policy, options: { now
   const steps = new Steps(CONTRADICTION_STEPS)
   if (policy.logs.some(({ vkey }) => vkey.name === origin)) steps.good('policy')
   else steps.unchecked('policy', `策略未列出账本 ${origin}`, `the policy names no log ${origin}`)
-  const guilty =
+  const signers =
     kind === 'broken-promise'
       ? checkBrokenPromise(contradiction, policy, options.now, steps)
       : checkTwoHeads(contradiction, policy, steps)
   const overall = steps.overall()
+  const guilty = overall === 'verified' ? signers : []
   return {
     kind: 'contradiction',
     overall,
@@ -155,7 +159,7 @@ function checkNote(text: string, origin: string, side: string, policy: Policy, s
         `${side} 没有策略所列账本密钥的签名`,
         `${side} has no signature by a log key that the policy lists`
       )
-    return { checkpoint, log, signers: [...log, ...cosigners] }
+    return { checkpoint, log, cosigners }
   } catch (error) {
     steps.error('checkpoint', error, `${side}：`, `${side}: `)
     return undefined
@@ -193,7 +197,9 @@ function checkTwoHeads(
       notOne('两处的记录相同，不构成矛盾', 'the leaves are equal: no contradiction', steps)
     else steps.good('contradiction', `第 ${contradiction.a.index} 条有两个内容`, `two leaves at index ${contradiction.a.index}`)
   }
-  return a.signers.filter((signer) => b.signers.includes(signer))
+  const both = (own: readonly string[], others: readonly string[]) => own.filter((signer) => others.includes(signer))
+  const log = both(a.log, b.log)
+  return [...(log.length > 0 ? log : [...a.log, ...b.log]), ...both(a.cosigners, b.cosigners)]
 }
 
 function notOne(zh: string, en: string, steps: Steps): void {

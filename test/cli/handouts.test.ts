@@ -221,6 +221,9 @@ describe('compare', () => {
     const ran = await desk.run(['compare', promise, certificate, '--statement', statement, ...policy(), '-o', file])
     expect([ran.status, ran.out]).toEqual([1, expect.stringContaining('left out what it had promised')])
     expect((await desk.json<Report>(['verify', file, ...policy()])).overall).toBe('verified')
+    // Whoever gives no policy is told what it rests on: anyone can make a certificate that names keys of his own.
+    const rests = await desk.run(['compare', promise, certificate, '--statement', statement, '-o', desk.path('own.json')])
+    expect([rests.status, rests.out]).toEqual([1, expect.stringContaining('no policy was given')])
   })
 })
 

@@ -9,6 +9,7 @@ import { formatVkey, keyLabel } from '../../src/core/note.ts'
 import { type Policy, parsePolicy } from '../../src/core/policy.ts'
 import { signPromise, signRefusal } from '../../src/core/promise.ts'
 import { decodeStatement } from '../../src/core/statement.ts'
+import { signHead } from '../../src/log/head.ts'
 import type { Draft } from '../../src/records/draft.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { put } from '../../src/store/store.ts'
@@ -76,6 +77,10 @@ function between(left: string, right: string): Contradiction {
   return contradictionOf(headsOf(left)[0]!, headsOf(right)[0]!)!
 }
 const stranger = seedKeys('a stranger', ORIGIN)
+/** Another tree of the same size and origin, under keys that the log never had. */
+const strangersHead = () =>
+  signHead({ ...a.sequencer.head, size: sizeOf(checkpoints.a), root: new Uint8Array(32).fill(7) }, stranger)
+const sizeOf = (note: string) => Number(note.split('\n')[1])
 const strangers = parsePolicy(`log ${formatVkey(stranger.log.vkey)}\nquorum none\n`)
 function refused(run: () => unknown): string {
   try {
@@ -138,9 +143,16 @@ describe('two heads', () => {
     ]
     for (const [name, lie, verdict] of lies) {
       const report = verifyContradiction(formatContradiction(lie), policy)
-      expect([name, report.overall]).toEqual([name, verdict])
+      expect([name, report.overall, report.guilty]).toEqual([name, verdict, []])
       expect(report.headline.en, name).toContain('not proven')
     }
+  })
+
+  it('under two keys of the log, of before and after a change, convict both keys', () => {
+    const keys = [a.keys.log.vkey, stranger.log.vkey]
+    const both = parsePolicy(`${keys.map((vkey) => `log ${formatVkey(vkey)}\n`).join('')}quorum none\n`)
+    const report = verifyContradiction(formatContradiction(between(checkpoints.a, strangersHead())), both)
+    expect([report.overall, report.guilty]).toEqual(['verified', keys.map(({ name, id }) => keyLabel(name, id))])
   })
 
   it('are read strictly', () => {
@@ -223,6 +235,20 @@ describe('comparing', () => {
     expect([report.overall, report.pairs]).toEqual(['could-not-check', []])
     const moved = receipts.later.replace(/"index": (\d+)/, (_, index: string) => `"index": ${Number(index) - 1}`)
     expect([compared(receipts.a, moved).overall, step(compared(receipts.a, moved), 'inclusion')]).toEqual(['broken', 'broken'])
+  })
+
+  it('a head that the log is not known to have signed is no part of a contradiction', async () => {
+    const unsigned = compared(checkpoints.a, strangersHead())
+    expect([unsigned.overall, unsigned.pairs[0]!.relation, unsigned.contradiction]).toEqual([
+      'could-not-check',
+      'unknown',
+      undefined
+    ])
+    // Anyone may make a network of the same name, and file it with receipts of his own.
+    const other = await Lab.open({ seed: 'a stranger' })
+    const { index } = await other.submit(listed('of another network'), USERS.clerk)
+    const named = compareHeads(headsOf(receipts.a), headsOf(receiptOf(other, index)), undefined)
+    expect([named.overall, named.pairs[0]!.relation, named.contradiction]).toEqual(['could-not-check', 'unknown', undefined])
   })
 
   it('certificates are compared by their parts', () => {
@@ -328,7 +354,7 @@ describe('promises', () => {
       ['a seal in its place', convict({}, { checkpoint: part.checkpoint, seal: part.seal }), 'could-not-check'],
       ['to strangers', convict({}, part, strangers), 'could-not-check']
     ]
-    for (const [name, report, verdict] of lies) expect([name, report.overall]).toEqual([name, verdict])
+    for (const [name, report, verdict] of lies) expect([name, report.overall, report.guilty]).toEqual([name, verdict, []])
   })
 
   const judged = (bytes: Bytes, beside: { text?: string; bytes?: Bytes }[], now = by / 1000 + 60) => {
