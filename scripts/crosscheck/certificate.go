@@ -28,11 +28,22 @@ type certificatePart struct {
 	// found while checking
 	p       *proof
 	signers []use
+	listed  []*listed
+	fields  *step // what is said of sealed fields
+	schema  *step
 	size    int64  // of the checkpoint
 	head    hash   // its root
 	leaves  []hash // of the trail, from `from` on
 	start   hash   // root of the first `from` leaves
 	sound   bool
+}
+
+// listed is one entry with the key that signed it, nil where that is not shown.
+type listed struct {
+	*statement
+	index       int64
+	key         *registeredKey
+	disclosures [][]byte
 }
 
 func readCertificate(data []byte) (trail string, parts []*certificatePart, err error) {
@@ -82,7 +93,10 @@ func verifyCertificate(data []byte, pol *policy, now time.Time) *report {
 	for i, part := range parts {
 		part.verify(rep, fmt.Sprintf("part %d, %s: ", i+1, part.origin), trail, pol, now)
 	}
-	checkCoverage(rep.step("all parts"), trail, parts, pol)
+	byOrigin := checkCoverage(rep.step("all parts"), trail, parts, pol)
+	for _, parts := range byOrigin {
+		checkListed(parts)
+	}
 	return rep
 }
 
@@ -94,7 +108,7 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 	schemaStep, disclosureStep := step("schema and trails"), step("disclosures")
 
 	p := newProof(pol, c.origin, now)
-	c.p = p
+	c.p, c.fields, c.schema = p, disclosureStep, schemaStep
 	p.checkPolicy(policyStep)
 	p.checkCheckpoint(checkpointStep, quorumStep, c.checkpoint)
 	p.readSeals(sealStep, c.seal, c.seals)
@@ -113,13 +127,11 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 		return
 	}
 	c.start = f.root()
-	var decoded []*statement
 	for i, item := range c.entries {
 		st, err := decodeStatement(item.raw)
 		if !statementStep.check(err) {
 			return
 		}
-		decoded = append(decoded, st)
 		leaf := trailLeaf(item.index, st.leaf)
 		c.leaves = append(c.leaves, leaf)
 		f.add(leaf)
@@ -130,7 +142,8 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 		if !slices.Contains(st.trails, trail) {
 			trailStep.check(fmt.Errorf("entry %d does not name the trail", item.index))
 		}
-		p.checkAuthor(authorityStep, statementStep, st, item.index)
+		key := p.checkAuthor(authorityStep, statementStep, st, item.index)
+		c.listed = append(c.listed, &listed{st, item.index, key, item.disclosures})
 		c.signers = append(c.signers, use{st.kid, item.index})
 		schemaStep.check(checkRecord(st))
 		schemaStep.check(p.checkClass(st, item.index))
@@ -146,10 +159,60 @@ func (c *certificatePart) verify(rep *report, prefix, trail string, pol *policy,
 	trailStep.note("%d of %d records shown, from %d on", len(c.entries), c.count, c.from)
 	c.sound = trailStep.verdict != broken
 	p.checkKeyTrails(keyStep, c.keyTrails)
-	for i, st := range decoded {
-		checkSealedFields(disclosureStep, st, c.entries[i].disclosures, func(field string, open bool) {
-			disclosureStep.note("entry %d %s: %s", c.entries[i].index, field, fieldState(st, field, open, decoded))
-		})
+}
+
+// checkListed compares what records say of others on the trail, whichever part shows them, and tells disclosed, erased
+// and withheld fields apart. `of` are all trails of the record spoken of, so a whole listing holds both.
+func checkListed(parts []*certificatePart) {
+	byLeaf := map[hash]*listed{}
+	for _, c := range parts {
+		for _, one := range c.listed {
+			byLeaf[one.leaf] = one
+		}
+	}
+	whole := joinParts(parts) == nil
+	erased := map[string]map[string]bool{} // leaf and field → sides that have asked
+	for _, c := range parts {
+		for _, one := range c.listed {
+			spoken := spokenOf(one.statement)
+			if spoken == nil || one.key == nil {
+				continue
+			}
+			about := byLeaf[spoken.leaf]
+			var earlier *statement
+			if about != nil && about.index < one.index {
+				earlier = about.statement
+			} else if about == nil && !whole {
+				continue
+			}
+			err := checkSpokenOf(one.statement, one.key, earlier, c.origin)
+			if err != nil {
+				c.schema.check(fmt.Errorf("entry %d: %w", one.index, err))
+				continue
+			}
+			fields, _ := texts(one.body["fields"])
+			for _, field := range fields {
+				id := string(earlier.leaf[:]) + field
+				if erased[id] == nil {
+					erased[id] = map[string]bool{}
+				}
+				erased[id][erasingSide(one.statement, one.key, earlier)] = true
+			}
+		}
+	}
+	for _, c := range parts {
+		for _, one := range c.listed {
+			checkSealedFields(c.fields, one.statement, one.disclosures, func(field string, open bool) {
+				sides := erased[string(one.leaf[:])+field]
+				state := "withheld"
+				if open {
+					state = "disclosed"
+				} else if sides["own"] && (sides["discipline"] || !strings.HasPrefix(one.typ, "supervision.")) {
+					state = "erased"
+				}
+				c.fields.note("entry %d %s: %s", one.index, field, state)
+			})
+		}
 	}
 }
 
@@ -171,27 +234,11 @@ func (c *certificatePart) checkRoot(f frontier) error {
 	return nil
 }
 
-// fieldState says disclosed, erased (a body.erased among the entries names the field), or withheld.
-func fieldState(st *statement, field string, open bool, entries []*statement) string {
-	if open {
-		return "disclosed"
-	}
-	for _, e := range entries {
-		refs, _ := refsOf(e)
-		fields, _ := texts(e.body["fields"])
-		about := slices.ContainsFunc(refs, func(r ref) bool { return r.rel == "erases" && r.leaf == st.leaf })
-		if e.typ == "body.erased" && about && slices.Contains(fields, field) {
-			return "erased"
-		}
-	}
-	return "withheld"
-}
-
 // checkCoverage joins partial parts and asks for a part from every log that holds the trail's kind.
-func checkCoverage(s *step, trail string, parts []*certificatePart, pol *policy) {
+func checkCoverage(s *step, trail string, parts []*certificatePart, pol *policy) (byOrigin map[string][]*certificatePart) {
 	s.check(nil)
 	kind, id, _ := strings.Cut(trail, ":")
-	byOrigin := map[string][]*certificatePart{}
+	byOrigin = map[string][]*certificatePart{}
 	for _, part := range parts {
 		byOrigin[part.origin] = append(byOrigin[part.origin], part)
 	}
@@ -217,6 +264,7 @@ func checkCoverage(s *step, trail string, parts []*certificatePart, pol *policy)
 	if wanted == 0 {
 		s.check(unsure("no log of the policy holds trails of the kind %s", kind))
 	}
+	return byOrigin
 }
 
 func joinParts(parts []*certificatePart) error {

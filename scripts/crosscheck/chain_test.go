@@ -341,24 +341,6 @@ func TestTrailsAreAFunctionOfTheRecord(t *testing.T) {
 	}
 }
 
-func TestErasedFields(t *testing.T) {
-	l, reg := start(t, nil)
-	index := l.opinion(president)
-	s := l.decoded[index]
-	l.add(admin, "body.erased", map[any]any{"refs": []any{map[any]any{"rel": "erases", "log": testOrigin, "leaf": s.leaf}},
-		"fields": []string{"content"}, "ground": "pipl-47", "of": s.trails})
-	l.opinion(president)
-	l.seal(nil)
-	name := "power:粤01-R0001"
-	rep := verifyCertificate(toJSON(certificateOf(name, l.part(name, l.size(), 0, -1, []int64{0, reg}, admin.key, president.key))), l.policy(), later)
-	expect(t, rep, verified)
-	notes := strings.Join(stepOf(rep, "disclosures").notes, "; ")
-	if !strings.Contains(notes, "entry 3 content: erased") || !strings.Contains(notes, "entry 5 content: withheld") {
-		t.Error(notes)
-	}
-	l.expectLive(verified)
-}
-
 func TestUnknownTypes(t *testing.T) {
 	recordTypes["evidence.novel"] = recordType{by: "leader", open: "case!", trails: "case"}
 	l, reg := start(t, nil)

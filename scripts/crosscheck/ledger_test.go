@@ -204,7 +204,7 @@ func (l *testLedger) genesis(control int, admins ...person) {
 	var list []any
 	for _, a := range admins {
 		list = append(list, map[any]any{"key": public(a.key), "org": a.org,
-			"roles": []string{"clerk", "leader", "judge", "personnel", "system", "administrator", "lawyer"}})
+			"roles": []string{"clerk", "leader", "judge", "personnel", "system", "administrator", "lawyer", "discipline"}})
 	}
 	l.add(admins[0], "ledger.genesis", map[any]any{"origin": testOrigin, "name": "test", "operator": "gz-court", "catalogue": 1,
 		"catalogueDigest": make([]byte, 32), "members": []any{}, "policy": l.policyText(), "control": control, "administrators": list,

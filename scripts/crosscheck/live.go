@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -337,7 +336,11 @@ func (r *replay) admit(s *statement, index int64) error {
 		return err
 	}
 	if s.typ == "body.erased" || s.typ == "record.corrected" {
-		if err := r.checkAfterwards(s, k); err != nil {
+		var about *statement
+		if spoken := spokenOf(s); spoken != nil && spoken.leaf != s.leaf {
+			about = r.leaves[spoken.leaf]
+		}
+		if err := checkSpokenOf(s, k, about, r.origin); err != nil {
 			return fmt.Errorf("entry %d: %w", index, err)
 		}
 	}
@@ -345,28 +348,6 @@ func (r *replay) admit(s *statement, index int64) error {
 		return fmt.Errorf("entry %d: %w", index, bad)
 	}
 	return err
-}
-
-// checkAfterwards holds an erasure or correction to the record it speaks of.
-func (r *replay) checkAfterwards(s *statement, k *registeredKey) error {
-	refs, _ := refsOf(s)
-	of, _ := texts(s.body["of"])
-	slices.Sort(of)
-	for _, ref := range refs {
-		about := r.leaves[ref.leaf]
-		switch {
-		case ref.log != r.origin || ref.rel != "erases" && ref.rel != "corrects":
-		case about == nil:
-			return fmt.Errorf("%s of a record that is not there", s.typ)
-		case !slices.Equal(of, about.trails):
-			return fmt.Errorf("%s: of is not the record's trails", s.typ)
-		case k.org != about.iss:
-			return fmt.Errorf("%s by another organisation", s.typ)
-		case ref.rel == "corrects":
-			return mayWrite(k, about, r.reg.operator)
-		}
-	}
-	return nil
 }
 
 func (r *replay) seal(s *statement, index int64, seals, maps *few) {

@@ -15,8 +15,11 @@ import (
 const usage = `usage:
   crosscheck receipt -policy POLICY FILE.receipt.json [EVIDENCE-FILE...]
   crosscheck trail   -policy POLICY FILE.trail.json
+  crosscheck handout -policy POLICY FILE.promise|FILE.refusal [RECEIPT-OR-CERTIFICATE | REFUSED-FILE]...
+  crosscheck scitt   -policy POLICY FILE.cose FILE.receipt.json
   crosscheck proof   -policy POLICY FILE.tlog-proof STATEMENT-FILE
   crosscheck live    -vkey VKEY [-token JWT] URL/logs/NAME
+  crosscheck catalogue FILE
 exit status: 0 verified, 1 broken, 2 could not check or bad usage, 3 network failure
 `
 
@@ -45,7 +48,15 @@ func run(args []string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 3
 		}
-	case args[0] == "receipt" && len(rest) >= 1 || args[0] == "trail" && len(rest) == 1 || args[0] == "proof" && len(rest) == 2:
+	case args[0] == "catalogue" && len(rest) == 1:
+		data, err := os.ReadFile(rest[0])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		rep = checkCatalogue(data)
+	case (args[0] == "receipt" || args[0] == "handout") && len(rest) >= 1 || args[0] == "trail" && len(rest) == 1 ||
+		(args[0] == "proof" || args[0] == "scitt") && len(rest) == 2:
 		rep, err = verifyFiles(args[0], *policyFile, rest)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -77,10 +88,23 @@ func verifyFiles(command, policyFile string, files []string) (*report, error) {
 		return verifyReceipt(data, pol, files[1:], time.Now()), nil
 	case "trail":
 		return verifyCertificate(data, pol, time.Now()), nil
+	case "handout":
+		var beside [][]byte
+		for _, name := range files[1:] {
+			more, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			beside = append(beside, more)
+		}
+		return verifyHandout(data, pol, beside, time.Now()), nil
 	}
 	entry, err := os.ReadFile(files[1])
 	if err != nil {
 		return nil, err
+	}
+	if command == "scitt" {
+		return verifyTransparent(data, entry, pol, time.Now()), nil
 	}
 	return verifyTlogProof(data, entry, pol, time.Now()), nil
 }

@@ -149,24 +149,25 @@ func (p *proof) checkAround(s *step, rec *receipt) {
 	}
 }
 
-// checkAuthor checks the right of the signer and the signature, each in its own step.
-func (p *proof) checkAuthor(authority, statement *step, st *statement, index int64) {
+// checkAuthor checks the right of the signer and the signature, each in its own step. The key, where both hold.
+func (p *proof) checkAuthor(authority, statement *step, st *statement, index int64) *registeredKey {
 	if st.aud != p.origin {
 		statement.check(fmt.Errorf("entry %d: for another log, %s", index, st.aud))
 	}
 	statement.check(p.checkAdmission(st, index))
 	if st.isSeal {
 		statement.check(fmt.Errorf("entry %d: a seal where a record should be", index))
-		return
+		return nil
 	}
 	k, err := p.reg.signer(st, index, true)
 	authority.check(err)
 	if k == nil {
 		statement.check(unsure("entry %d: signed by an unknown key", index))
-		return
+		return nil
 	}
-	if err := st.checkSignature(k.public); err != nil {
-		statement.check(fmt.Errorf("entry %d: %w", index, err))
+	if bad := st.checkSignature(k.public); bad != nil {
+		statement.check(fmt.Errorf("entry %d: %w", index, bad))
+		err = bad
 	}
 	if p.authority[index] == nil && checkRecord(st) == nil {
 		authority.check(p.reg.check(st, k, index))
@@ -174,6 +175,10 @@ func (p *proof) checkAuthor(authority, statement *step, st *statement, index int
 	if who := st.text("onBehalfOf"); who != "" {
 		statement.note("on behalf of %s", who)
 	}
+	if err != nil {
+		return nil
+	}
+	return k
 }
 
 // checkSealedFields checks the disclosures of one statement and says of each sealed field whether it is open.

@@ -71,11 +71,17 @@ func checkTrailName(name string) error {
 }
 
 // recordType is one row of the tables of records.md (and of formats §8), all at version 1. Fields: "!" is required.
-// Trails: kind, kind=field, or one of the words that trailsOf treats by name; the first given is sub.
+// Trails: kind, kind=field, or one of the words that trailsOf treats by name; the first given is sub. Classes are those
+// of the logs that take the type, "any" for every log. `crosscheck catalogue` holds the rows to the published catalogue.
 type recordType struct {
-	by, open, sealed, trails string
-	system, loose            bool
+	by, open, sealed, trails, classes string
+	system, operatorOnly              bool
 }
+
+const (
+	everyRole = "administrator clerk judge leader secretary trial-office personnel discipline procuratorate lawyer party firm system auditor"
+	staffRole = "judge clerk leader trial-office personnel" // who "staff" is: those who write for themselves
+)
 
 var recordTypes = map[string]recordType{
 	"evidence.fix": {by: "clerk party lawyer system", open: "evidence! material! files! kind list case generatedAt captureMethod environment",
@@ -88,7 +94,7 @@ var recordTypes = map[string]recordType{
 	"evidence.supplement":    {by: "clerk party lawyer system", open: "evidence! case refs!", sealed: "reason", trails: "evidence case"},
 	"evidence.withdraw":      {by: "clerk party lawyer system", open: "evidence! case refs!", sealed: "reason", trails: "evidence case"},
 	"evidence.originalCheck": {by: "clerk judge", open: "evidence! case result!", sealed: "note", trails: "evidence case"},
-	"evidence.verify":        {by: "any", open: "evidence! result! digest!", sealed: "requester", trails: "evidence"},
+	"evidence.verify":        {by: everyRole, open: "evidence! result! digest!", sealed: "requester", trails: "evidence"},
 	"evidence.objection":     {by: "party lawyer", open: "evidence! case stage! factors", sealed: "grounds", trails: "evidence case"},
 	"evidence.appraisal":     {by: "judge clerk", open: "evidence! case opinion", sealed: "reason", trails: "evidence case"},
 	"evidence.ruling":        {by: "judge clerk", open: "evidence! case authentic lawful relevant adopted", sealed: "reason", trails: "evidence case"},
@@ -109,9 +115,9 @@ var recordTypes = map[string]recordType{
 	"feed.gap":            {by: "system administrator", open: "source! from! to! reasonCode", sealed: "note", trails: "source"},
 	"inspect.sync":        {by: "discipline", open: "source! log! upTo! lagMs! disclosures", trails: "source"},
 
-	"recusal.declared":    {by: "staff personnel", open: "staff! since! withinJurisdiction!", sealed: "relation! relative! firm! licence", trails: "hr=staff"},
+	"recusal.declared":    {by: staffRole, open: "staff! since! withinJurisdiction!", sealed: "relation! relative! firm! licence", trails: "hr=staff"},
 	"recusal.assessed":    {by: "personnel", open: "staff! refs! mustRecuse! basis", sealed: "note", trails: "hr=staff"},
-	"recusal.applied":     {by: "staff", open: "staff!", sealed: "note", trails: "hr=staff"},
+	"recusal.applied":     {by: staffRole, open: "staff!", sealed: "note", trails: "hr=staff"},
 	"recusal.transferred": {by: "personnel", open: "staff! effective! post", sealed: "note", trails: "hr=staff"},
 	"notice.lawfirm":      {by: "personnel", open: "firm! staff! notice!", sealed: "content", trails: "firm hr=staff"},
 	"notice.received":     {by: "firm", open: "firm! staff! refs!", sealed: "content", trails: "firm hr=staff"},
@@ -131,12 +137,13 @@ var recordTypes = map[string]recordType{
 	"registry.node":      {by: "administrator", system: true, open: "keys! generation!", trails: "ledger"},
 	"registry.catalogue": {by: "administrator", system: true, open: "catalogue! catalogueDigest!", trails: "ledger"},
 	"registry.approve":   {by: "administrator", system: true, open: "refs! kid", trails: "key ledger"},
-	"rule.version":       {by: "operator", system: true, loose: true, trails: "ledger"},
-	"codeTable.version":  {by: "operator", system: true, loose: true, trails: "ledger"},
-	"platform.statement": {by: "operator", system: true, loose: true, trails: "ledger"},
-	"body.erased":        {by: "administrator", system: true, open: "refs! fields! ground! of!", trails: "of"},
-	"record.corrected":   {by: "any", system: true, loose: true, trails: "of"},
-	"access.read":        {by: "system", system: true, open: "trail leaf reader!", trails: "reader"},
+	"rule.version":       {by: "administrator", system: true, operatorOnly: true, open: "rule! version! title! from! basis parameters", trails: "ledger"},
+	"codeTable.version":  {by: "administrator", system: true, operatorOnly: true, open: "table! version! title! from! rows!", trails: "ledger"},
+	"platform.statement": {by: "administrator", system: true, operatorOnly: true,
+		open: "operator! members! standards! algorithms! timeSources! incidents", trails: "ledger"},
+	"body.erased":      {by: "administrator", system: true, open: "refs! fields! ground! of!", trails: "of"},
+	"record.corrected": {by: everyRole, system: true, open: "refs! of!", trails: "of"},
+	"access.read":      {by: "system", system: true, open: "trail leaf reader!", trails: "reader", classes: "internal lead"},
 }
 
 // The values that the tables name, by type and field, and the forms of fields that mean the same everywhere.
@@ -145,25 +152,38 @@ var fieldForms = map[string]func(any) bool{
 	"evidence": matches(evidenceID), "list": matches(evidenceID), "case": matches(caseNumber),
 	"judge": matches(staff), "leader": matches(staff), "staff": matches(staff), "reader": matches(staff),
 	"key": isBytes(32), "kid": isBytes(32), "catalogueDigest": isBytes(32), "catalogue": isCount, "control": isCount,
-	"generation": isCount, "org": matches(sourceID), "operator": matches(sourceID), "roles": isTexts, "mayGive": isTexts,
-	"notBefore": isCount, "notAfter": isCount, "compromisedSince": isCount, "count": isCount, "of": isTexts, "fields": isTexts,
+	"generation": isCount, "leaf": isBytes(32), "trail": isTrailName, "of": isSortedNames, "fields": isTexts, "org": matches(sourceID), "operator": matches(sourceID), "roles": isTexts, "mayGive": isTexts,
+	"notBefore": isCount, "notAfter": isCount, "compromisedSince": isCount, "count": isCount,
 
-	"evidence.fix.kind":           matches("E[1-8]"),
-	"evidence.fix.material":       matches("electronic-data|digitised-copy|object"),
-	"evidence.fix.files":          isFiles,
-	"evidence.list.items":         isItems(500, "evidence! sha256!"),
-	"evidence.receipt.items":      isItems(1<<16, "evidence! form! copies pages"),
-	"evidence.confirm.method":     matches("screen|paper|key"),
-	"evidence.custody.action":     matches("received|lent|returned|destroyed"),
-	"evidence.objection.stage":    matches("before|after"),
-	"supervision.opinion.basis":   matches("keycase|procedural|remit|review"),
-	"supervision.opinion.channel": matches("platform|written|oral"),
-	"supervision.reply.decision":  matches("adopted|partly|declined"),
-	"recusal.disclosed.status":    matches("must-recuse|related"),
-	"conflict.check.result":       matches("none|hit"),
-	"registry.member.action":      matches("add|remove"),
-	"registry.member.member":      isMember,
-	"registry.policy.policy":      isText, "ledger.genesis.policy": isText,
+	"evidence.fix.kind":                   matches("E[1-8]"),
+	"evidence.fix.material":               matches("electronic-data|digitised-copy|object"),
+	"evidence.fix.files":                  isFiles,
+	"evidence.list.items":                 isItems(500, "evidence! sha256!"),
+	"evidence.receipt.items":              isItems(1<<16, "evidence! form! copies pages"),
+	"keycase.flag.class":                  func(v any) bool { n, ok := v.(int64); return ok && n >= 1 && n <= 4 },
+	"keycase.flag.source":                 matches("filing|judge|leader|trial-office|system|discipline|superior"),
+	"supervision.access.mode":             matches("file|hearing|report"),
+	"recusal.declared.withinJurisdiction": isBool, "recusal.assessed.mustRecuse": isBool,
+	"supervision.outcome.changed": isBool, "evidence.ruling.authentic": isBool, "evidence.ruling.lawful": isBool,
+	"evidence.ruling.relevant": isBool, "evidence.ruling.adopted": isBool,
+	"rule.version.parameters":      isList(0, 50, isMap("name! value! unit!")),
+	"codeTable.version.rows":       isList(1, 500, isMap("code! zh! en source")),
+	"platform.statement.operator":  isMap("org! name!"),
+	"platform.statement.members":   isList(0, 64, isMap("org! name! runBy!")),
+	"platform.statement.standards": isList(1, 100, isText), "platform.statement.algorithms": isList(1, 50, isText),
+	"platform.statement.timeSources": isList(1, 20, isText),
+	"platform.statement.incidents":   isList(1, 100, isMap("from! to what!")),
+	"evidence.confirm.method":        matches("screen|paper|key"),
+	"evidence.custody.action":        matches("received|lent|returned|destroyed"),
+	"evidence.objection.stage":       matches("before|after"),
+	"supervision.opinion.basis":      matches("keycase|procedural|remit|review"),
+	"supervision.opinion.channel":    matches("platform|written|oral"),
+	"supervision.reply.decision":     matches("adopted|partly|declined"),
+	"recusal.disclosed.status":       matches("must-recuse|related"),
+	"conflict.check.result":          matches("none|hit"),
+	"registry.member.action":         matches("add|remove"),
+	"registry.member.member":         isMember,
+	"registry.policy.policy":         isText, "ledger.genesis.policy": isText,
 	"ledger.recovery.old": isHead, "ledger.recovery.new": isHead, "ledger.genesis.predecessor": isMap("origin! size! root!"),
 	"source.tally.source": matches(sourceID), "coverage.statement.source": matches(sourceID),
 	"feed.gap.source": matches(sourceID), "inspect.sync.source": matches(sourceID), "inspect.sync.log": matches(originName.String()),
@@ -197,7 +217,25 @@ func isMember(v any) bool {
 
 func isCount(v any) bool { n, ok := v.(int64); return ok && n >= 0 }
 
+func isBool(v any) bool { _, ok := v.(bool); return ok }
+
 func isTexts(v any) bool { _, ok := texts(v); return ok }
+
+func isTrailName(v any) bool { s, ok := v.(string); return ok && checkTrailName(s) == nil }
+
+// isSortedNames: whole trail names, sorted bytewise, each once, as in the header of a statement.
+func isSortedNames(v any) bool {
+	names, ok := texts(v)
+	return ok && len(names) >= 1 && len(names) <= 64 && slices.IsSorted(names) &&
+		!slices.ContainsFunc(names, func(name string) bool { return checkTrailName(name) != nil })
+}
+
+func isList(least, most int, of func(any) bool) func(any) bool {
+	return func(v any) bool {
+		list, ok := v.([]any)
+		return ok && len(list) >= least && len(list) <= most && !slices.ContainsFunc(list, func(item any) bool { return !of(item) })
+	}
+}
 
 func texts(v any) ([]string, bool) {
 	list, ok := v.([]any)
@@ -322,11 +360,6 @@ func checkRecord(s *statement) error {
 	if !row.system {
 		common += "!"
 	}
-	if row.loose {
-		for key := range s.body {
-			common += " " + key.(string)
-		}
-	}
 	if err := checkNames(s.body, common+" "+row.open); err != nil {
 		return fmt.Errorf("%s: %w", s.typ, err)
 	}
@@ -340,6 +373,9 @@ func checkRecord(s *statement) error {
 	if _, err := refsOf(s); err != nil {
 		return err
 	}
+	if err := checkBeyondFields(s); err != nil {
+		return fmt.Errorf("%s: %w", s.typ, err)
+	}
 	sealed, there := s.body["sealed"].(map[any]any)
 	if _, is := s.body["sealed"]; is && (!there || len(sealed) == 0) {
 		return fmt.Errorf("%s: sealed malformed or empty", s.typ)
@@ -349,14 +385,14 @@ func checkRecord(s *statement) error {
 			return fmt.Errorf("%s: a sealed digest is not 32 bytes", s.typ)
 		}
 	}
-	if err := checkNames(sealed, row.sealed); err != nil && !row.loose {
+	if err := checkNames(sealed, row.sealed); err != nil {
 		return fmt.Errorf("%s: sealed: %w", s.typ, err)
 	}
 	want, err := trailsOf(s, row)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.typ, err)
 	}
-	if row.trails != "of" && want[0] != s.sub {
+	if want[0] != s.sub {
 		return fmt.Errorf("%s: sub is %s, should be %s", s.typ, s.sub, want[0])
 	}
 	slices.Sort(want)
@@ -364,6 +400,42 @@ func checkRecord(s *statement) error {
 		return fmt.Errorf("%s: trails are %v, should be %v", s.typ, s.trails, want)
 	}
 	return nil
+}
+
+// checkBeyondFields holds what the tables say of several fields together.
+func checkBeyondFields(s *statement) error {
+	switch s.typ {
+	case "body.erased", "record.corrected":
+		if spokenOf(s) == nil {
+			return fmt.Errorf("not exactly one reference to the record it speaks of")
+		}
+	case "access.read":
+		if (s.body["trail"] == nil) == (s.body["leaf"] == nil) {
+			return fmt.Errorf("either trail or leaf")
+		}
+	case "recusal.applied":
+		if s.text("staff") != s.text("actor") {
+			return fmt.Errorf("one applies for oneself")
+		}
+	case "source.tally":
+		first, ok1 := s.body["first"].(int64)
+		last, ok2 := s.body["last"].(int64)
+		if ok1 && ok2 && first > last {
+			return fmt.Errorf("first after last")
+		}
+	}
+	return nil
+}
+
+// spokenOf gives the reference of an erasure or correction to the record it speaks of; nil for every other statement.
+func spokenOf(s *statement) *ref {
+	rel := map[string]string{"body.erased": "erases", "record.corrected": "corrects"}[s.typ]
+	refs, _ := refsOf(s)
+	refs = slices.DeleteFunc(refs, func(r ref) bool { return r.rel != rel })
+	if len(refs) != 1 {
+		return nil
+	}
+	return &refs[0]
 }
 
 type ref struct {
@@ -452,42 +524,37 @@ func trailsOf(s *statement, row recordType) ([]string, error) {
 	return out, nil
 }
 
-// mayWrite says whether a key's roles may write the type.
+// writers gives the roles that may write this very record.
+func writers(s *statement) []string {
+	switch {
+	case s.typ == "keycase.flag" && s.text("source") == "leader":
+		return []string{"leader"}
+	case s.typ == "recusal.declared" && s.text("staff") != s.text("actor"):
+		return []string{"personnel"} // of others; staff of themselves
+	}
+	return strings.Fields(recordTypes[s.typ].by)
+}
+
+// mayWrite says whether a key's roles may write the record, and whether it names the right people.
 func mayWrite(k *registeredKey, s *statement, operator string) error {
 	row, known := recordTypes[s.typ]
 	if !known || s.version != 1 {
 		return unsure("unknown record type %s version %d", s.typ, s.version)
 	}
-	has := func(role string) bool {
-		switch role {
-		case "any":
-			return true
-		case "staff":
-			return k.staff != ""
-		case "operator":
-			return slices.Contains(k.roles, "administrator") && k.org == operator
-		}
-		return slices.Contains(k.roles, role)
-	}
-	var as []string // in which of its roles the key may write it
-	for _, role := range strings.Fields(row.by) {
-		if has(role) {
-			as = append(as, role)
-		}
-	}
+	as := slices.DeleteFunc(writers(s), func(role string) bool { return !slices.Contains(k.roles, role) })
 	some := func(roles ...string) bool {
 		return slices.ContainsFunc(as, func(r string) bool { return slices.Contains(roles, r) })
 	}
 	forOthers := !slices.ContainsFunc(as, func(r string) bool { return r != "secretary" && r != "system" })
-	onPersons := slices.ContainsFunc(s.trails, func(t string) bool {
+	onPersons := !row.system && slices.ContainsFunc(s.trails, func(t string) bool {
 		return strings.HasPrefix(t, "power:") || strings.HasPrefix(t, "duty:")
 	})
 	switch {
 	case len(as) == 0:
-		return fmt.Errorf("a key with the roles %v may not write %s", k.roles, s.typ)
-	case s.typ == "keycase.flag" && s.text("source") == "leader" && !has("leader"):
-		return fmt.Errorf("only a leader may write a flag whose source is leader")
-	case k.staff == "" && !some("system", "party", "lawyer", "firm", "administrator", "operator", "any"):
+		return fmt.Errorf("a key with the roles %v may not write this %s", k.roles, s.typ)
+	case row.operatorOnly && operator != "" && k.org != operator:
+		return fmt.Errorf("%s by another organisation than the operator", s.typ)
+	case k.staff == "" && !some("system", "party", "lawyer", "firm", "administrator"):
 		return fmt.Errorf("%s by a key without staff code", s.typ)
 	case s.text("onBehalfOf") == "" && forOthers && (some("secretary") || onPersons):
 		return fmt.Errorf("%s by a secretary or system without onBehalfOf", s.typ)
@@ -495,4 +562,43 @@ func mayWrite(k *registeredKey, s *statement, operator string) error {
 		return fmt.Errorf("%s on behalf of somebody, by neither secretary nor system", s.typ)
 	}
 	return nil
+}
+
+// checkSpokenOf holds an erasure or correction to the earlier record it speaks of; nil where there is none.
+func checkSpokenOf(s *statement, k *registeredKey, about *statement, origin string) error {
+	spoken := spokenOf(s)
+	switch {
+	case spoken == nil || spoken.log != origin || about == nil:
+		return fmt.Errorf("%s of a record that is not there", s.typ)
+	case !sameTexts(s.body["of"], about.trails):
+		return fmt.Errorf("%s: of is not the record's trails", s.typ)
+	case s.typ == "record.corrected" && k.org != about.iss || s.typ == "body.erased" && erasingSide(s, k, about) == "":
+		return fmt.Errorf("%s by another organisation", s.typ)
+	case s.typ == "record.corrected" && !slices.ContainsFunc(writers(about), func(r string) bool { return slices.Contains(k.roles, r) }):
+		return fmt.Errorf("corrected by a key that may not write %s", about.typ)
+	}
+	fields, _ := texts(s.body["fields"])
+	sealed, _ := about.body["sealed"].(map[any]any)
+	for _, field := range fields {
+		if sealed[field] == nil {
+			return fmt.Errorf("body.erased: the record has no sealed field %q", field)
+		}
+	}
+	return nil
+}
+
+// erasingSide says for whom an administrator erases: the record's own organisation, or, for supervision, discipline.
+func erasingSide(s *statement, k *registeredKey, about *statement) string {
+	switch {
+	case k.org == about.iss:
+		return "own"
+	case strings.HasPrefix(about.typ, "supervision.") && slices.Contains(k.mayGive, "discipline"):
+		return "discipline"
+	}
+	return ""
+}
+
+func sameTexts(v any, want []string) bool {
+	got, ok := texts(v)
+	return ok && slices.Equal(got, want)
 }

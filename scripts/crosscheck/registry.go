@@ -41,20 +41,24 @@ type registry struct {
 	generation       int64 // of the node's keys
 	keys             map[hash]*registeredKey
 	changes          map[hash]*change
-	sealKeys         []sealKey
+	nodeKeys         map[string][]nodeKey // by purpose, oldest first
 	uses             []use
 	complete         bool // every entry is replayed: what is not known does not exist
 	// lastSeal bounds the time (ms) of the last seal before an index; the bounds are equal where it is known exactly.
 	lastSeal func(index int64) (low, high int64)
 }
 
-type sealKey struct {
+// nodeKey is a key of the node's own, in force above an index.
+type nodeKey struct {
 	after  int64
 	public []byte
 }
 
+var nodePurposes = []string{"statement", "receipt", "promise"}
+
 func newRegistry(origin string, lastSeal func(int64) (int64, int64)) *registry {
-	return &registry{origin: origin, keys: map[hash]*registeredKey{}, changes: map[hash]*change{}, lastSeal: lastSeal}
+	return &registry{origin: origin, keys: map[hash]*registeredKey{}, changes: map[hash]*change{}, nodeKeys: map[string][]nodeKey{},
+		lastSeal: lastSeal}
 }
 
 // missing reports something that should have been seen before: broken in a complete replay, else could not check.
@@ -66,12 +70,22 @@ func (r *registry) missing(format string, args ...any) error {
 }
 
 func (r *registry) statementKey(index int64) ([]byte, bool) {
-	for i := len(r.sealKeys) - 1; i >= 0; i-- {
-		if r.sealKeys[i].after < index {
-			return r.sealKeys[i].public, true
+	for _, k := range slices.Backward(r.nodeKeys["statement"]) {
+		if k.after < index {
+			return k.public, true
 		}
 	}
 	return nil, false
+}
+
+// nodeKey finds a key that the node has had for a purpose, by its id.
+func (r *registry) nodeKey(purpose string, kid hash) []byte {
+	for _, k := range r.nodeKeys[purpose] {
+		if keyID(k.public) == kid {
+			return k.public
+		}
+	}
+	return nil
 }
 
 // checkSeal verifies a seal's signature under the statement key in force at its index.
@@ -186,16 +200,18 @@ func (r *registry) genesis(s *statement) error {
 			return fmt.Errorf("genesis: a member is malformed")
 		}
 	}
-	public, _ := keys["statement"].([]byte)
-	if err := admissibleKey(public); err != nil {
-		return fmt.Errorf("genesis: statement key: %w", err)
+	if public, _ := keys["statement"].([]byte); admissibleKey(public) != nil {
+		return fmt.Errorf("genesis: statement key: %w", admissibleKey(public))
 	}
 	r.operator, r.began, r.generation = s.text("operator"), s.iat, 1
 	r.control, _ = s.body["control"].(int64)
 	if r.control < 1 {
 		return fmt.Errorf("genesis: control is %d", r.control)
 	}
-	r.sealKeys = []sealKey{{0, public}}
+	for _, purpose := range nodePurposes {
+		public, _ := keys[purpose].([]byte)
+		r.nodeKeys[purpose] = []nodeKey{{0, public}}
+	}
 	for i, item := range admins {
 		m, _ := item.(map[any]any)
 		public, _ := m["key"].([]byte)
@@ -308,16 +324,18 @@ func (r *registry) changeNode(s *statement, c *change) error {
 	if generation != r.generation+1 {
 		return fmt.Errorf("registry.node: generation %d after %d", generation, r.generation)
 	}
-	public, changed := keys["statement"].([]byte)
-	if changed || keys["statement"] != nil {
+	if keys["statement"] != nil {
+		public, _ := keys["statement"].([]byte)
 		if err := admissibleKey(public); err != nil {
 			return fmt.Errorf("registry.node: %w", err)
 		}
 	}
 	c.effect = func(at int64) {
 		r.generation = generation
-		if changed {
-			r.sealKeys = append(r.sealKeys, sealKey{at, public})
+		for _, purpose := range nodePurposes {
+			if public, changed := keys[purpose].([]byte); changed {
+				r.nodeKeys[purpose] = append(r.nodeKeys[purpose], nodeKey{at, public})
+			}
 		}
 	}
 	return nil

@@ -29,6 +29,7 @@ type statement struct {
 	raw, protected, payload, signature []byte
 	leaf                               hash
 	alg, iat                           int64
+	content                            string
 	isSeal                             bool
 	kid                                hash
 	cti                                [16]byte
@@ -40,6 +41,24 @@ type statement struct {
 }
 
 func decodeStatement(raw []byte) (*statement, error) {
+	s, err := decodeSigned(raw, recordContent, sealContent)
+	if err != nil {
+		return nil, err
+	}
+	var typ, version bool
+	s.typ, typ = s.body["type"].(string)
+	s.version, version = s.body["v"].(int64)
+	if !typ || !version || s.version < 1 {
+		return nil, fmt.Errorf("payload: type or v missing or malformed")
+	}
+	if s.isSeal != (s.typ == "ledger.seal") {
+		return nil, fmt.Errorf("payload: type %q does not go with the content type", s.typ)
+	}
+	return s, nil
+}
+
+// decodeSigned reads the envelope that statements, promises and refusals share; only records have trails.
+func decodeSigned(raw []byte, contents ...string) (*statement, error) {
 	if len(raw) > maxStatement {
 		return nil, fmt.Errorf("statement has %d bytes", len(raw))
 	}
@@ -63,7 +82,7 @@ func decodeStatement(raw []byte) (*statement, error) {
 	if !ok1 || !ok2 || !ok3 || len(s.signature) != ed25519.SignatureSize {
 		return nil, fmt.Errorf("protected, payload or signature is not the byte string it should be")
 	}
-	if err := s.readHeader(); err != nil {
+	if err := s.readHeader(contents); err != nil {
 		return nil, fmt.Errorf("protected header: %w", err)
 	}
 	if err := s.readBody(); err != nil {
@@ -72,7 +91,7 @@ func decodeStatement(raw []byte) (*statement, error) {
 	return s, nil
 }
 
-func (s *statement) readHeader() error {
+func (s *statement) readHeader(contents []string) error {
 	v, err := decodeCBOR(s.protected)
 	if err != nil {
 		return err
@@ -81,10 +100,10 @@ func (s *statement) readHeader() error {
 	if !ok {
 		return fmt.Errorf("not a map")
 	}
-	content, _ := header[int64(3)].(string)
-	s.isSeal = content == sealContent
-	if !s.isSeal && content != recordContent {
-		return fmt.Errorf("content type %q", content)
+	s.content, _ = header[int64(3)].(string)
+	s.isSeal = s.content == sealContent
+	if !slices.Contains(contents, s.content) {
+		return fmt.Errorf("content type %q", s.content)
 	}
 	var alg, kid, claims bool
 	s.alg, alg = header[int64(1)].(int64)
@@ -93,9 +112,9 @@ func (s *statement) readHeader() error {
 	if !alg || !kid || !claims {
 		return fmt.Errorf("alg, kid or claims missing or malformed")
 	}
-	if s.isSeal {
+	if s.content != recordContent {
 		if len(header) != 4 {
-			return fmt.Errorf("a seal has exactly the labels 1, 3, 4 and 15")
+			return fmt.Errorf("what is no record has exactly the labels 1, 3, 4 and 15")
 		}
 		return nil
 	}
@@ -147,16 +166,7 @@ func (s *statement) readBody() error {
 			return fmt.Errorf("key %v is not text", key)
 		}
 	}
-	var typ, version bool
 	s.body = body
-	s.typ, typ = body["type"].(string)
-	s.version, version = body["v"].(int64)
-	if !typ || !version || s.version < 1 {
-		return fmt.Errorf("type or v missing or malformed")
-	}
-	if s.isSeal != (s.typ == "ledger.seal") {
-		return fmt.Errorf("type %q does not go with the content type", s.typ)
-	}
 	return nil
 }
 
@@ -186,15 +196,20 @@ func (s *statement) checkSignature(public []byte) error {
 	if s.alg != -8 && s.alg != -19 {
 		return unsure("unknown algorithm %d", s.alg)
 	}
-	tbs := append([]byte{0x84, 0x6a}, "Signature1"...)
-	tbs = append(append(tbs, cborHead(2, len(s.protected))...), s.protected...)
-	tbs = append(tbs, 0x40)
-	tbs = append(append(tbs, cborHead(2, len(s.payload))...), s.payload...)
-	if !ed25519.Verify(public, tbs, s.signature) {
+	if !ed25519.Verify(public, toBeSigned(s.protected, s.payload), s.signature) {
 		return fmt.Errorf("signature does not verify")
 	}
 	return nil
 }
+
+func toBeSigned(protected, payload []byte) []byte {
+	tbs := append([]byte{0x84, 0x6a}, "Signature1"...)
+	tbs = append(tbs, byteString(protected)...)
+	tbs = append(tbs, 0x40)
+	return append(tbs, byteString(payload)...)
+}
+
+func byteString(b []byte) []byte { return append(cborHead(2, len(b)), b...) }
 
 // admissibleKey refuses Ed25519 keys that are not canonical, of small order or with torsion. (With such keys out of
 // the way, crypto/ed25519 verifies as formats §2 asks: canonical R, S < L, no cofactor.)
