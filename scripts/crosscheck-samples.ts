@@ -4,8 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { importJWK, type JWK, SignJWT } from 'jose'
@@ -13,6 +12,7 @@ import { parseCheckpoint } from '../src/core/checkpoint.ts'
 import { mlDsaKeyPair, signCosignature, signMlDsaCosignature } from '../src/core/cosignature.ts'
 import { ed25519Signer } from '../src/core/keys.ts'
 import { formatNote, formatVkey, makeVkey, parseNote, TYPE_COSIGNATURE, TYPE_MLDSA44 } from '../src/core/note.ts'
+import { freePorts } from '../test/helpers/peers.ts'
 
 export type Verdict = 'verified' | 'broken' | 'could-not-check' | 'failed'
 
@@ -22,6 +22,17 @@ export interface Sample {
   policy: string
   evidence?: readonly string[]
   expected: Verdict
+}
+
+interface Fixed {
+  evidence: string
+  leaf: string
+  receipt: string
+}
+interface Submitted {
+  leaf: string
+  receipt: string
+  promise?: string
 }
 
 export interface Log {
@@ -55,68 +66,93 @@ export async function run(command: string, args: readonly string[], env: NodeJS.
   return ended
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 const now = () => Math.floor(Date.now() / 1000)
 const iso = (seconds: number) => new Date((now() + seconds) * 1000).toISOString()
 
-/** One network of one node in a directory of its own, used through the command line and HTTP. */
+/** A network in a directory of its own, used through the command line and HTTP of the court's node. */
 export class Court {
-  readonly policy: string
+  /** Of the network, as `network init` wrote it; later with the keys that the court's logs have changed to. */
+  policy: string
+  /** Every key that a log has had, the newest last. */
+  readonly vkeys = new Map<string, string[]>()
   /** Receipts, certificates and policies. */
   readonly out: string
   readonly url: string
   readonly env: NodeJS.ProcessEnv
   readonly #home: string
-  readonly #node: ChildProcess
+  readonly #nodes = new Map<string, ChildProcess>()
   #submissions = 0
 
-  private constructor(home: string, url: string, env: NodeJS.ProcessEnv, node: ChildProcess) {
+  private constructor(home: string, port: number, env: NodeJS.ProcessEnv) {
     this.#home = home
-    this.#node = node
-    this.url = url
+    this.url = `http://127.0.0.1:${port}`
     this.env = env
-    this.policy = join(home, 'network/policy.txt')
+    this.policy = this.path('policy.txt')
     this.out = join(home, 'files')
     mkdirSync(this.out)
   }
 
-  static async open(home: string): Promise<Court> {
-    const network = join(home, 'network')
+  static async open(home: string, nodes: readonly string[] = ['court']): Promise<Court> {
     const env = { ...process.env, LIANZHENG_HOME: join(home, 'state') }
-    const port = String(await freePort())
-    const made = await run(process.execPath, [main, 'network', 'init', network, '--port', port], env)
+    const port = await freePorts(nodes.length)
+    const court = new Court(home, port, env)
+    const init = ['network', 'init', court.path(), '--nodes', nodes.join(','), '--port', String(port)]
+    const made = await run(process.execPath, [main, ...init], env)
     if (made.status !== 0) throw new Error(`no network: ${made.stderr}`)
-    const node = spawn(process.execPath, [main, 'serve', '--config', join(network, 'court.yaml')], {
-      env,
-      stdio: ['ignore', 'pipe', 'inherit']
-    })
+    await Promise.all(nodes.map((name) => court.start(name)))
+    await court.#keepVkeys()
+    return court
+  }
+
+  path(...names: string[]): string {
+    return join(this.#home, 'network', ...names)
+  }
+
+  async start(name: string): Promise<void> {
+    const log = openSync(join(this.#home, `${name}.log`), 'a')
+    const serve = [main, 'serve', '--config', this.path(`${name}.yaml`)]
+    const node = spawn(process.execPath, serve, { env: this.env, stdio: ['ignore', 'pipe', log] })
+    closeSync(log)
     await new Promise<void>((resolve, reject) => {
       node.stdout!.once('data', () => resolve())
-      node.once('exit', (status) => reject(new Error(`the node ended with ${status}`)))
+      node.once('exit', (status) => reject(new Error(`the node ${name} ended with ${status}`)))
     })
-    return new Court(home, `http://127.0.0.1:${port}`, env, node)
+    this.#nodes.set(name, node)
   }
 
-  async stop(): Promise<void> {
-    if (this.#node.exitCode !== null) return
-    const ended = new Promise((resolve) => this.#node.once('exit', resolve))
-    this.#node.kill('SIGTERM')
-    await ended
+  /** Stops one node, or all of them. */
+  async stop(...names: string[]): Promise<void> {
+    for (const name of names.length > 0 ? names : [...this.#nodes.keys()]) {
+      const node = this.#nodes.get(name)!
+      this.#nodes.delete(name)
+      if (node.exitCode !== null) continue
+      const ended = new Promise((resolve) => node.once('exit', resolve))
+      node.kill('SIGTERM')
+      await ended
+    }
   }
 
-  #key(name: string): string {
+  async #keepVkeys(): Promise<void> {
+    for (const { origin, vkeys } of await this.logs())
+      this.vkeys.set(origin, [...new Set([...(this.vkeys.get(origin) ?? []), ...vkeys])])
+  }
+
+  /** The next generation of the node's own keys in every log, and a policy that knows old and new. */
+  async changeKeys(...only: string[]): Promise<void> {
+    const by = ['--key', this.key('admin-court'), '--url', this.url, ...only.flatMap((purpose) => ['--only', purpose])]
+    await this.lianzheng(['registry', 'node', ...by])
+    if (only.length > 0) return
+    await this.#keepVkeys()
+    const newer = [...this.vkeys.values()].map((vkeys) => `log ${vkeys.at(-2)}\n`)
+    this.policy = this.keep('policy-after.txt', newer.join('') + readFileSync(this.policy, 'utf8'))
+  }
+
+  key(name: string): string {
     return join(this.#home, 'network/keys', `${name}.key.json`)
   }
 
   /** Runs the command line, which must end with the status expected; the JSON it printed. */
-  async #lianzheng<T>(args: readonly string[], expected = 0): Promise<T> {
+  async lianzheng<T>(args: readonly string[], expected = 0): Promise<T> {
     const { status, stdout, stderr } = await run(process.execPath, [main, ...args, '--json', '--lang', 'en'], this.env)
     if (status !== expected)
       throw new Error(`lianzheng ${args.join(' ')} ended with ${status}, expected was ${expected}:\n${stdout}${stderr}`)
@@ -124,45 +160,56 @@ export class Court {
   }
 
   #as(by: string): string[] {
-    return ['--key', this.#key(by), '--url', this.url, '--policy', this.policy, '-o', this.out]
+    return ['--key', this.key(by), '--url', this.url, '--policy', this.policy, '-o', this.out]
   }
 
-  fix(by: string, files: readonly string[], more: readonly string[] = []): Promise<{ evidence: string; receipt: string }[]> {
-    return this.#lianzheng(['fix', ...files, ...more, '--set', 'material=electronic-data', ...this.#as(by)])
+  fix(by: string, files: readonly string[], more: readonly string[] = []): Promise<Fixed[]> {
+    return this.lianzheng(['fix', ...files, ...more, '--set', 'material=electronic-data', ...this.#as(by)])
   }
 
   /** Submits one record. Its leaf hash and receipt, where it is taken. */
-  async submit(by: string, record: { [name: string]: unknown }, expected = 0): Promise<{ leaf: string; receipt: string }> {
-    const file = join(this.#home, `${++this.#submissions}-${String(record.type)}.json`)
+  async submit(by: string, record: { [name: string]: unknown }, expected = 0): Promise<Submitted> {
+    const file = join(this.#home, `${String(++this.#submissions).padStart(2, '0')}-${String(record.type)}.json`)
     writeFileSync(file, JSON.stringify({ at: '2020-08-26T10:00:00+08:00', court: '粤01', ...record }))
-    const [done] = await this.#lianzheng<{ leaf: string; receipt: string }[]>(['submit', file, ...this.#as(by)], expected).then(
-      (answer) => (Array.isArray(answer) ? answer : [])
+    const [done] = await this.lianzheng<Submitted[]>(['submit', file, ...this.#as(by)], expected).then((answer) =>
+      Array.isArray(answer) ? answer : []
     )
     return done ?? { leaf: '', receipt: '' }
   }
 
   /** A new key, registered in all logs by the court's administrator; its id. */
   async register(name: string, ...more: string[]): Promise<string> {
-    const { kid } = await this.#lianzheng<{ kid: string }>(['key', 'new', '--out', this.#key(name)])
-    const by = ['--key', this.#key('admin-court'), '--url', this.url]
-    await this.#lianzheng(['registry', 'add', this.#key(name), '--org', 'gz-court', ...by, ...more])
+    const { kid } = await this.lianzheng<{ kid: string }>(['key', 'new', '--out', this.key(name)])
+    const by = ['--key', this.key('admin-court'), '--url', this.url]
+    await this.lianzheng(['registry', 'add', this.key(name), '--org', 'gz-court', ...by, ...more])
     return kid
   }
 
   revoke(kid: string, ...more: string[]): Promise<unknown> {
-    const by = ['--key', this.#key('admin-court'), '--url', this.url]
-    return this.#lianzheng(['registry', 'revoke', kid, '--reason', 'left', ...by, ...more])
+    const by = ['--key', this.key('admin-court'), '--url', this.url]
+    return this.lianzheng(['registry', 'revoke', kid, '--reason', 'left', ...by, ...more])
   }
 
   /** A bearer token of the inspector's, as formats and HTTP surface describe it. */
   async token(): Promise<string> {
-    const jwk = JSON.parse(readFileSync(this.#key('inspector'), 'utf8')) as JWK
+    const jwk = JSON.parse(readFileSync(this.key('inspector'), 'utf8')) as JWK
     return new SignJWT({})
       .setProtectedHeader({ alg: 'EdDSA', kid: jwk.kid! })
       .setAudience('court.example')
       .setIssuedAt()
       .setExpirationTime('4m')
       .sign(await importJWK(jwk, 'EdDSA'))
+  }
+
+  /** A receipt that was promised. */
+  redeem(promise: string): Promise<unknown> {
+    return this.lianzheng(['submit', promise, ...this.#as('clerk')])
+  }
+
+  /** All trails that a record stands on, and itself: what an erasure or correction of it says. */
+  async spokenOf(log: string, leaf: string, rel: string): Promise<{ [name: string]: unknown }> {
+    const { trails } = JSON.parse(await this.get(`/api/v1/logs/${log}/records/${leaf}`)) as { trails: string[] }
+    return { refs: [{ rel, log: `court.example/${log}`, leaf }], of: trails }
   }
 
   async get(path: string): Promise<string> {
@@ -234,7 +281,134 @@ export async function fill(court: Court, files: readonly string[]) {
   const stolen = await court.register('stolen', '--staff', '粤01-R0103', '--role', 'clerk')
   const [byStolen] = await court.fix('stolen', [files[1]!], ['--case', STOLEN_CASE])
   await court.revoke(stolen, '--compromised-since', iso(-3600))
+
+  const of = { log: 'evidence', leaf: fixed[0]!.leaf }
+  await fillTheRest(court, fixed[0]!, sha256)
+  await court.submit('clerk', { type: 'record.corrected', ...(await court.spokenOf(of.log, of.leaf, 'corrects')) })
+  const erase = { type: 'body.erased', ground: 'PIPL-47' }
+  await court.submit('admin-court', { ...erase, fields: ['source'], ...(await court.spokenOf(of.log, of.leaf, 'erases')) })
+  const { leaf: spoken } = await court.submit('president', {
+    type: 'supervision.opinion',
+    ...opinion,
+    sealed: { content: '误录' }
+  })
+  const said = { ...erase, fields: ['content'], ...(await court.spokenOf('supervision', spoken, 'erases')) }
+  await court.submit('admin-court', said)
+  await court.submit('admin-discipline', said)
+
+  await court.changeKeys()
+  await court.fix('clerk', [files[1]!], ['--case', CASE])
   return { fixed, listed, sha256, dated, left, stolen, byStolen: byStolen! }
+}
+
+/** One record of every other type that people and systems write, and again where a rule turns on what it says. */
+async function fillTheRest(court: Court, { evidence, leaf }: Fixed, digest: string): Promise<void> {
+  await court.register('trial-office', '--staff', '粤01-R0401', '--role', 'trial-office')
+  await court.register('firm', '--role', 'firm')
+  await court.register('party', '--role', 'party')
+  const judge = '粤01-R0201'
+  const about = (log: string, of: string) => ({ refs: [{ rel: 'about', log: `court.example/${log}`, leaf: of }] })
+  const ofEvidence = { evidence, case: CASE, ...about('evidence', leaf) }
+  await court.submit('party', { type: 'evidence.confirm', list: LIST, method: 'screen', proof: { sha256: digest } })
+  await court.submit('clerk', {
+    type: 'evidence.custody',
+    evidence,
+    list: LIST,
+    action: 'lent',
+    carrier: '光盘',
+    sealed: { to: '李某某' }
+  })
+  await court.submit('lawyer', { type: 'evidence.supplement', ...ofEvidence, sealed: { reason: '补充' } })
+  await court.submit('clerk', { type: 'evidence.originalCheck', evidence, case: CASE, result: '一致' })
+  await court.submit('system', { type: 'evidence.verify', evidence, result: '一致', digest })
+  await court.submit('lawyer', { type: 'evidence.objection', evidence, case: CASE, stage: 'after', factors: ['17-2'] })
+  await court.submit('judge', { type: 'evidence.appraisal', evidence, opinion: { sha256: digest, size: 12 } })
+  await court.submit('judge', {
+    type: 'evidence.ruling',
+    evidence,
+    case: CASE,
+    authentic: true,
+    lawful: true,
+    relevant: true,
+    adopted: false
+  })
+  await court.submit('lawyer', { type: 'evidence.withdraw', ...ofEvidence })
+
+  const flag = { type: 'keycase.flag', case: CASE, item: 'K1-01', judge }
+  const flagged = await court.submit('president', { ...flag, class: 1, source: 'leader' })
+  await court.submit('clerk', { ...flag, class: 2, source: 'filing', sealed: { note: '群体性' } })
+  await court.submit('trial-office', { ...flag, class: 4, source: 'trial-office' })
+  await court.submit('judge', { ...flag, class: 1, source: 'leader' }, 1)
+  const ofFlag = { case: CASE, ...about('supervision', flagged.leaf) }
+  await court.submit('judge', { type: 'keycase.report', ...ofFlag, sealed: { content: '进展' } })
+  await court.submit('president', { type: 'keycase.ack', ...ofFlag })
+  await court.submit('judge', {
+    type: 'supervision.outcome',
+    ...ofFlag,
+    judge,
+    leader: '粤01-R0001',
+    result: 'closed',
+    changed: false
+  })
+  await court.submit('president', { type: 'approval.given', matter: '延长审限', decision: 'approved', ...ofFlag })
+  await court.submit('trial-office', { type: 'keycase.unflag', ...ofFlag, reasonCode: 'U1' })
+  const source = 'gz-case-system'
+  const [from, to] = ['2020-08-26T09:00:00+08:00', '2020-08-26T11:00:00+08:00']
+  await court.submit('system', { type: 'source.tally', source, day: '2020-08-26', first: 1, last: 12, count: 12, digest })
+  await court.submit('system', { type: 'coverage.statement', source, since: '2020-08-26', scope: '监督意见' })
+  await court.submit('admin-court', { type: 'feed.gap', source, from, to, reasonCode: 'G1' })
+  const log = 'court.example/supervision'
+  await court.submit('inspector', { type: 'inspect.sync', source, log, upTo: 12, lagMs: 800, disclosures: { arrived: 3, of: 4 } })
+  await court.submit('system', {
+    type: 'conflict.check',
+    case: CASE,
+    judge,
+    result: 'hit',
+    onBehalfOf: judge,
+    sealed: { agents: ['李某某'] }
+  })
+
+  const relative = { relation: '配偶', relative: '李某某', firm: '某律师事务所' }
+  const declared = { type: 'recusal.declared', staff: judge, since: '2020-08-26', withinJurisdiction: true, sealed: relative }
+  const own = await court.submit('judge', declared)
+  await court.submit('personnel', declared)
+  await court.submit('clerk', declared, 1)
+  const ofStaff = { staff: judge, ...about('personnel', own.leaf) }
+  await court.submit('personnel', { type: 'recusal.assessed', ...ofStaff, mustRecuse: true, basis: '2020-13-2' })
+  await court.submit('judge', { type: 'recusal.applied', staff: judge, sealed: { note: '本人申请' } })
+  await court.submit('personnel', { type: 'recusal.transferred', staff: judge, effective: '2020-09-01', post: '审监庭' })
+  const firm = '~MDEyMzQ1Njc4OWFiY2RlZg'
+  await court.submit('personnel', { type: 'notice.lawfirm', firm, staff: judge, notice: { sha256: digest } })
+  await court.submit('firm', { type: 'notice.received', firm, ...ofStaff })
+  const entry = { entry: 'entry-0001', reasonCode: 'ended' }
+  await court.submit('personnel', { type: 'recusal.lifted', ...entry, ...about('public', own.leaf) })
+
+  const title = '示例'
+  await court.submit('admin-court', {
+    type: 'rule.version',
+    rule: 'S05',
+    version: '1',
+    title,
+    from: '2020-08-26',
+    basis: ['法发〔2017〕11号']
+  })
+  const rows = [{ code: 'M03', zh: '类案检索报告', en: 'search report' }]
+  await court.submit('admin-court', {
+    type: 'codeTable.version',
+    table: 'measure',
+    version: '2018',
+    title,
+    from: '2020-08-26',
+    rows
+  })
+  const platform = {
+    standards: ['RFC 9162'],
+    algorithms: ['Ed25519'],
+    timeSources: ['NTP'],
+    incidents: [{ from, to, what: '停机' }]
+  }
+  const operator = { org: 'gz-court', name: '某法院' }
+  await court.submit('admin-court', { type: 'platform.statement', operator, members: [], ...platform })
 }
 
 interface Note {
@@ -264,13 +438,16 @@ class Outsiders {
     pair: mlDsaKeyPair(new Uint8Array(randomBytes(32)))
   }))
 
-  policy(logs: readonly Log[], type: typeof TYPE_COSIGNATURE | typeof TYPE_MLDSA44): string {
+  policy(logs: readonly Log[], keys: Court['vkeys'], type: typeof TYPE_COSIGNATURE | typeof TYPE_MLDSA44): string {
     const classical = type === TYPE_COSIGNATURE
     const witnesses = this.#people.map(
       ({ name, short, signer, pair }) =>
         `witness ${short} ${formatVkey(makeVkey(name, type, classical ? signer.publicKey : pair.publicKey))}`
     )
-    const listed = logs.map(({ vkeys }) => `log ${vkeys[classical ? 0 : 1]}`)
+    // Of each generation, the Ed25519 key first.
+    const listed = [...keys.values()].flatMap((vkeys) =>
+      vkeys.filter((_, i) => (i % 2 === 0) === classical).map((vkey) => `log ${vkey}`)
+    )
     const rests = logs.map((log) => `# lianzheng ${log.origin} ${log.class} 1 discipline`)
     return [...listed, ...witnesses, 'group others all discipline notary', 'quorum others', ...rests, ''].join('\n')
   }
@@ -294,8 +471,8 @@ export async function collect(court: Court, made: Filled, files: readonly string
 
   const outsiders = new Outsiders()
   const logs = await court.logs()
-  const cosigned = court.keep('policy-cosigned.txt', outsiders.policy(logs, TYPE_COSIGNATURE))
-  const postQuantum = court.keep('policy-ml-dsa.txt', outsiders.policy(logs, TYPE_MLDSA44))
+  const cosigned = court.keep('policy-cosigned.txt', outsiders.policy(logs, court.vkeys, TYPE_COSIGNATURE))
+  const postQuantum = court.keep('policy-ml-dsa.txt', outsiders.policy(logs, court.vkeys, TYPE_MLDSA44))
 
   const atOnce = readdirSync(court.out)
     .filter((name) => name.endsWith('.receipt.json'))
@@ -366,13 +543,24 @@ export async function collect(court: Court, made: Filled, files: readonly string
     }
   }
 
+  // Who signs refusals stands in the registry of the log that refused: a receipt of each log shows it.
+  const genesis = (await court.logs()).map(({ name }) => join(court.out, `${name}-0.receipt.json`))
+  for (const name of readdirSync(court.out).filter((name) => name.endsWith('.refusal'))) {
+    const file = join(court.out, name)
+    const refused = file.replace(/refusal$/, 'statement.cose')
+    add('refusals', file, { evidence: [refused, ...genesis] })
+    add('refusals, of another file', file, { evidence: [files[0]!, ...genesis], expected: 'broken' })
+    add('refusals alone', file, { evidence: [refused], expected: 'could-not-check' })
+  }
+
   const keys = [made.dated, made.left, made.stolen].map((kid) => `key:${kid}`)
   const zeros = '0'.repeat(64)
   const groups: readonly (readonly [string, Verdict, readonly string[]])[] = [
     ['trails', 'verified', ['power:粤01-R0001', 'duty:粤01-R0001', 'duty:粤01-R0201', `case:${CASE}`, `case-internal:${CASE}`]],
     ['trails', 'verified', [`evidence:${made.fixed[0]!.evidence}`, `file:sha256-${made.sha256}`, `list:${LIST}`]],
+    ['trails', 'verified', ['hr:粤01-R0201', 'firm:~MDEyMzQ1Njc4OWFiY2RlZg', 'source:gz-case-system', 'reader:粤01-R9001']],
     ['trails', 'verified', ['disclosure:粤01', ...keys, ...logs.map(({ origin }) => `ledger:${origin}`)]],
-    ['empty trails', 'verified', ['power:粤01-R0999', 'case:（2020）粤01民初999号', 'hr:粤01-R0001', 'reader:粤01-R9001']],
+    ['empty trails', 'verified', ['power:粤01-R0999', 'case:（2020）粤01民初999号', 'hr:粤01-R0001', 'reader:粤01-R9002']],
     ['empty trails', 'verified', ['court:粤01', 'source:intake', 'firm:31440000MD00000000', `key:${'A'.repeat(43)}`]],
     ['empty trails', 'verified', [`file:sha256-${zeros}`, `file:sm3-${zeros}`]],
     ['trails with a stolen key', 'could-not-check', [`case:${STOLEN_CASE}`, `evidence:${made.byStolen.evidence}`]]

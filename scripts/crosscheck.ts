@@ -92,7 +92,7 @@ function buildSecond(): void {
 }
 
 async function judgeSecond({ file, policy, evidence = [] }: Pair): Promise<Judged> {
-  const kind = file.endsWith('.trail.json') ? 'trail' : 'receipt'
+  const kind = file.endsWith('.trail.json') ? 'trail' : file.endsWith('.json') ? 'receipt' : 'handout'
   const { status, stdout, stderr } = await run(second, [kind, '-policy', policy, file, ...evidence])
   const failed = /^(?:panic|fatal error|runtime error):/m.test(stderr)
   return { verdict: failed ? 'failed' : (VERDICTS[status] ?? 'failed'), said: stdout + stderr }
@@ -145,8 +145,8 @@ async function compare(samples: readonly Sample[]): Promise<void> {
 
 /** The second verifier reads every log from its first entry to its last, over HTTP. */
 async function walkLogs(court: Court): Promise<void> {
-  for (const { name, url, size, vkeys, class: held } of await court.logs()) {
-    const walk = ['live', '-vkey', vkeys[0]!]
+  for (const { name, origin, url, size, class: held } of await court.logs()) {
+    const walk = ['live', '-vkey', court.vkeys.get(origin)!.at(-2)!]
     const { status, stdout, stderr } = await run(second, [...walk, '-token', await court.token(), url])
     if (status !== 0) fail(`log ${name}: ${stdout}${stderr}`)
     // Members alone may copy the entries of a log that is not public.
@@ -197,6 +197,57 @@ async function compareProofs(receipts: readonly Sample[], random: Random): Promi
     expected: 'refused',
     crosscheck: `${refused} refused`,
     good: refused === twice
+  })
+}
+
+/** SCITT transparent statements, asked of the node: they hold, and not with a bit changed. */
+async function compareScitt(court: Court, receipts: readonly Sample[], random: Random): Promise<void> {
+  let held = 0
+  let refused = 0
+  await each(receipts, async ({ file, policy }) => {
+    const signed = `${file}.scitt.cose`
+    const from = ['--url', court.url, '--key', court.key('inspector'), '--policy', policy]
+    const exported = await here(['export', file, '--format', 'cose', ...from, '-o', signed])
+    if (exported.status !== 0) return fail(`${basename(signed)}: ${exported.said}`)
+    const holds = async (name: string) => (await run(second, ['scitt', '-policy', policy, name, file])).status === 0
+    if (await holds(signed)) held++
+    else fail(`${basename(signed)} does not hold`)
+    const bytes = readFileSync(signed)
+    // Header, payload and signature of the statement. In between stands the tree size of the proof, which a COSE receipt does not sign.
+    const place = random(264)
+    const at = place < 200 ? place : bytes.length - 264 + place
+    bytes[at]! ^= 1 << random(8)
+    writeFileSync(`${signed}.changed`, bytes)
+    if (await holds(`${signed}.changed`)) fail(`${basename(signed)} holds with byte ${at} changed`)
+    else refused++
+  })
+  const { length: files } = receipts
+  const row = { lianzheng: '–', files }
+  rows.push({ ...row, what: 'SCITT', expected: 'verified', crosscheck: `${held} verified`, good: held === files })
+  rows.push({
+    ...row,
+    what: 'SCITT, a bit changed',
+    expected: 'refused',
+    crosscheck: `${refused} refused`,
+    good: refused === files
+  })
+}
+
+/** The published catalogue says what the pages say. */
+async function compareCatalogue(): Promise<void> {
+  const file = join(home, 'catalogue.json')
+  writeFileSync(file, (await here(['types', '--catalogue'])).said)
+  const { status, stdout } = await run(second, ['catalogue', file])
+  if (status !== 0) fail(`catalogue: ${stdout}`)
+  const types = (JSON.parse(readFileSync(file, 'utf8')) as { types: unknown[] }).types.length
+  const crosscheck = VERDICTS[status] ?? 'failed'
+  rows.push({
+    what: 'types of the catalogue',
+    files: types,
+    expected: 'verified',
+    lianzheng: '–',
+    crosscheck,
+    good: status === 0
   })
 }
 
@@ -254,12 +305,12 @@ try {
   say('What its node gives out')
   const samples = await collect(court, made, files)
   say(`Four logs, ${samples.length} files`)
+  await compareCatalogue()
   await walkLogs(court)
   await compare(samples)
-  await compareProofs(
-    samples.filter(({ group }) => group === 'receipts of every record, later'),
-    random
-  )
+  const receipts = samples.filter(({ group }) => group === 'receipts of every record, later')
+  await compareProofs(receipts, random)
+  await compareScitt(court, receipts, random)
 
   const ofPolicies = Math.ceil(count / 4)
   say(`${count} changed files, ${ofPolicies} changed policies (seed ${seed})`)

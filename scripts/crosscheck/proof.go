@@ -448,7 +448,7 @@ func checkDisclosures(s *statement, disclosures [][]byte) (map[string]bool, erro
 		}
 		name, ok := list[1].(string)
 		_, isText := list[2].(string)
-		if _, isList := texts(list[2]); !ok || !isText && !(isList && name == "names") || open[name] {
+		if _, isList := texts(list[2]); !ok || !isText && !(isList && (name == "names" || name == "agents")) || open[name] {
 			return open, fmt.Errorf("disclosure malformed, or %q disclosed twice", name)
 		}
 		if digest := sha256Sum(raw); !sameBytes(digest, sealed[name]) {

@@ -152,7 +152,7 @@ var fieldForms = map[string]func(any) bool{
 	"evidence": matches(evidenceID), "list": matches(evidenceID), "case": matches(caseNumber),
 	"judge": matches(staff), "leader": matches(staff), "staff": matches(staff), "reader": matches(staff),
 	"key": isBytes(32), "kid": isBytes(32), "catalogueDigest": isBytes(32), "catalogue": isCount, "control": isCount,
-	"generation": isCount, "leaf": isBytes(32), "trail": isTrailName, "of": isSortedNames, "fields": isTexts, "org": matches(sourceID), "operator": matches(sourceID), "roles": isTexts, "mayGive": isTexts,
+	"generation": isCount, "leaf": isBytes(32), "trail": isTrailName, "of": isSortedNames, "fields": isTexts, "org": matches(sourceID), "ledger.genesis.operator": matches(sourceID), "roles": isTexts, "mayGive": isTexts,
 	"notBefore": isCount, "notAfter": isCount, "compromisedSince": isCount, "count": isCount,
 
 	"evidence.fix.kind":                   matches("E[1-8]"),
