@@ -267,16 +267,18 @@ export class Sequencer {
   }
 
   /**
-   * A batch is due `intervalMs` after the last one, or at once when it is full or half as large as the last: those who wait for each answer before they
-   * send again are sending again, and nobody else is to be waited for.
+   * A batch is due `intervalMs` after the last one, or at once when it is full, or when it is half as large as the last and nothing else is on its way:
+   * those who wait for each answer before they send again are sending again, and nobody is to be waited for.
    */
   #schedule(): void {
     // What was at its signature check when the log stopped comes to wait only now.
     if (this.#fatal !== undefined) return this.#refuseWaiting(this.#fatal)
     if (this.#sealing !== undefined || this.pool.waiting === 0) return
     const { intervalMs, maxRecords } = this.#options.batch
-    const enough = Math.min(maxRecords, Math.max(this.#lastBatch / 2, SMALLEST_EARLY))
-    const due = this.pool.waiting >= enough || this.#stopping ? 0 : Math.max(0, this.#lastSeal + intervalMs - performance.now())
+    const { waiting, underway } = this.pool
+    const early = waiting === underway && waiting >= Math.max(this.#lastBatch / 2, SMALLEST_EARLY)
+    const now = waiting >= maxRecords || early || this.#stopping
+    const due = now ? 0 : Math.max(0, this.#lastSeal + intervalMs - performance.now())
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#run(), due)
   }

@@ -22,8 +22,8 @@ interface Pending extends Check {
 const HEAD = 4 + 32 + 64
 /** Checks in one message: about 7 ms of work. */
 const MOST = 64
-/** Messages with a thread at a time: the next is there when one is done. */
-const AHEAD = 2
+/** Messages with a thread at a time: work enough for while a large batch is sealed and nobody could give it more. */
+const AHEAD = 32
 
 export function writeChecks(checks: readonly Check[]): Bytes {
   const bytes = new Uint8Array(checks.reduce((length, { message }) => length + HEAD + message.length, 0))
