@@ -1,4 +1,5 @@
 /** Peers that answer what they like: nothing but a good cosignature of this very head is believed, and nothing crashes. */
+import { getEventListeners, once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
@@ -44,15 +45,28 @@ async function askOf(log: Lab, role: 'witness' | 'mirror', ...said: Said[]) {
     request.on('end', () => response.writeHead(status, { 'content-type': type, ...headers }).end(body))
   })
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/x`
-  const client = new PeerClient({
+  const client = clientOf(log, role)
+  const { signal } = new AbortController()
+  const outcome = await client.cosign(head, signal).catch((error: Error) => error)
+  return { outcome, paths, signal }
+}
+
+function clientOf(log: Lab, role: 'witness' | 'mirror'): PeerClient {
+  const url = `http://127.0.0.1:${(server!.address() as AddressInfo).port}/x`
+  return new PeerClient({
     peer: { name: NAME, role, url, vkeys: [parseVkey(cosignerVkey(NAME))] },
     logVkey: () => lab.keys.log.vkey,
     ledger: () => new Ledger(log.store),
-    timeoutMs: 5_000
+    timeoutMs: 60_000
   })
-  const outcome = await client.cosign(head, new AbortController().signal).catch((error: Error) => error)
-  return { outcome, paths }
+}
+
+/** A peer that never answers; `asked` resolves when it was asked. */
+async function silent(): Promise<{ client: PeerClient; asked: Promise<unknown> }> {
+  server = createServer()
+  const asked = once(server, 'request')
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
+  return { client: clientOf(lab, 'witness'), asked }
 }
 
 test('a good line is taken, those of unknown keys beside it are not', async () => {
@@ -132,4 +146,22 @@ test('asked about a head while the log has gone on, a peer that shows the newer 
   )
   expect(outcome).not.toBeInstanceOf(FatalError)
   expect(outcome).toMatchObject({ code: 'ANSWER_INVALID' })
+})
+
+test('nothing is left of a request on what stops them all, which lives as long as the node', async () => {
+  const { signal, paths } = await ask('witness', { status: 409, type: 'text/x.tlog.size', body: '1\n' }, { body: line() })
+  expect(paths).toHaveLength(2)
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+  const kept = Object.getOwnPropertySymbols(signal).map((name) => (signal as unknown as Record<symbol, unknown>)[name])
+  expect(kept.filter((one) => one instanceof Set && one.size > 0)).toEqual([])
+})
+
+test('a client that is stopped asks nobody, and one that is stopped while it waits waits no longer', async () => {
+  const stop = new AbortController()
+  const { client, asked } = await silent()
+  const waiting = client.cosign(head, stop.signal)
+  await asked
+  stop.abort()
+  await expect(waiting).rejects.toMatchObject({ code: 'UNREACHABLE' })
+  await expect(client.cosign(head, stop.signal)).rejects.toMatchObject({ code: 'UNREACHABLE' })
 })
