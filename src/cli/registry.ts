@@ -94,8 +94,8 @@ export async function runNode(args: Common & { only?: string[] }, io: Io): Promi
   if (args.only === undefined || args.only.includes('log'))
     say(
       io,
-      '链头将由新密钥签署：请把新的 vkey（lianzheng registry list）加入各方的策略文件。旧策略对新链头的结论是“暂时无法核验”',
-      'Heads will be signed by the new key: add its vkey (`lianzheng registry list`) to everybody’s policy. Until then new heads read "could not check"'
+      '链头将由新密钥签署：请把新的 vkey（lianzheng registry list）加入各方的策略文件，以及各见证、镜像节点 watch 的 vkeys，否则不予联署。旧策略对新链头的结论是“暂时无法核验”',
+      'Heads will be signed by the new key: add its vkey (`lianzheng registry list`) to everybody’s policy, and to the vkeys under `watch` of every witness and mirror, which cosign nothing without it. Under old policies new heads read "could not check"'
     )
   return status
 }
