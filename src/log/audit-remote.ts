@@ -98,12 +98,15 @@ async function replayBundles(
   bundle: (index: number) => Promise<Bytes[]>,
   onProgress: AuditProgress | undefined
 ): Promise<void> {
-  const first = Math.floor(replay.size / BUNDLE)
-  const indexes = Array.from({ length: Math.max(0, Math.ceil(size / BUNDLE) - first) }, (_, i) => first + i)
-  for await (const [index, entries] of inOrder(indexes, bundle)) {
+  for await (const [index, entries] of inOrder(bundles(replay.size, size), bundle)) {
     for (const entry of entries.slice(replay.size - index * BUNDLE)) await replay.add(entry)
     onProgress?.(replay.size, size, 'entries')
   }
+}
+
+/** One by one: the size is what somebody says. */
+function* bundles(from: number, size: number): Iterable<number> {
+  for (let index = Math.floor(from / BUNDLE); index * BUNDLE < size; index++) yield index
 }
 
 async function compareTiles(
@@ -126,14 +129,15 @@ async function compareTiles(
 }
 
 /** What `get` gives for each item, in their order; the next few are asked for while one is worked on. */
-async function* inOrder<Item, Value>(items: readonly Item[], get: (item: Item) => Promise<Value>): AsyncIterable<[Item, Value]> {
-  const asked: Promise<Value>[] = []
-  for (const [i, item] of items.entries()) {
-    while (asked.length < AHEAD && i + asked.length < items.length) {
-      const next = get(items[i + asked.length]!)
-      next.catch(() => {}) // It is thrown when its turn comes.
-      asked.push(next)
-    }
-    yield [item, await asked.shift()!]
+async function* inOrder<Item, Value>(items: Iterable<Item>, get: (item: Item) => Promise<Value>): AsyncIterable<[Item, Value]> {
+  const asked: [Item, Promise<Value>][] = []
+  for (const item of items) {
+    const value = get(item)
+    value.catch(() => {}) // It is thrown when its turn comes.
+    asked.push([item, value])
+    if (asked.length < AHEAD) continue
+    const [first, given] = asked.shift()!
+    yield [first, await given]
   }
+  for (const [item, value] of asked) yield [item, await value]
 }

@@ -60,7 +60,7 @@ export interface AuditOptions {
   cipherOf?(origin: string): DisclosureCipher
   /**
    * A directory for what is derived: made where it is missing, kept, and gone on with by the next run that is given it, from the last seal. For one log
-   * alone; about as large as the log. Without it large logs take a temporary directory, which is removed.
+   * alone, and as trustworthy as whoever can write there. Without it large logs take a temporary directory, which is removed.
    */
   work?: string
   onProgress?: AuditProgress
@@ -124,6 +124,7 @@ class StoreAudit {
     const origin = format?.origin ?? this.#originOfNote()
     this.#cipher = this.#options.cipherOf?.(origin)
     if (format !== undefined) this.#compare('m format', FORMAT_KEY, encodeValue({ version: format.version, origin }))
+    else if (this.#store.get(FORMAT_KEY) === undefined) this.#find('m format', 'STORE_CORRUPT', 'to be there')
     const classes = this.#options.policy?.rests.get(origin)?.classes ?? CLASSES
     const { work } = this.#options
     const scratch = work === undefined ? new Scratch() : await Scratch.open({ origin, classes }, work)
@@ -191,9 +192,10 @@ class StoreAudit {
   }
 
   async #replayEntries(replay: Replay, of: number): Promise<void> {
-    for await (const [key, bytes] of this.#store.range({ gte: entryKey(replay.size), lt: classRange('e').lt })) {
-      const index = fromU64(key, 1)
-      if (key.length !== 9 || index === undefined) {
+    const { gte, lt } = classRange('e')
+    for await (const [key, bytes] of this.#store.range({ gte: replay.size === 0 ? gte : entryKey(replay.size), lt })) {
+      const index = key.length === 9 ? fromU64(key, 1) : undefined
+      if (index === undefined) {
         this.#find(`e ${hex(key.subarray(1))}`, 'STORE_CORRUPT', 'a key of this class')
         continue
       }
@@ -221,9 +223,9 @@ class StoreAudit {
       if (!known.has(`e ${index}`)) this.#find(`e ${index}`, 'STORE_CORRUPT', 'the entry that an earlier run has read')
     }
     let next = 0
-    for await (const [key, bytes] of this.#store.range({ gte: entryKey(0), lt: entryKey(replay.size) })) {
-      const index = fromU64(key, 1)!
-      if (key.length !== 9) {
+    for await (const [key, bytes] of this.#store.range({ gte: classRange('e').gte, lt: entryKey(replay.size) })) {
+      const index = key.length === 9 ? fromU64(key, 1) : undefined
+      if (index === undefined) {
         this.#find(`e ${hex(key.subarray(1))}`, 'STORE_CORRUPT', 'a key of this class')
         continue
       }

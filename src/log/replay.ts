@@ -278,7 +278,7 @@ export class Replay {
   }
 
   async #verify(index: number, { statement }: Examined, key: Bytes): Promise<void> {
-    // For the oldest: a race of all of them takes as long as half an entry (measured).
+    // For the oldest: a race of all of them, at each entry, took a tenth of the whole audit (measured).
     if (this.#checks.size >= IN_FLIGHT) await this.#checks.values().next().value
     const check = this.#options.verifier(key, signedBytes(statement), statement.signature).then((good) => {
       if (!good) this.#find(index, new LianzhengError('SIGNATURE_INVALID'))

@@ -18,7 +18,7 @@ import { put, type Range, type Store, type Write } from '../store/store.ts'
 import { decodeValue, encodeValue } from '../store/values.ts'
 import type { Finding } from './replay.ts'
 
-/** Keys held in memory: about 500 bytes each (measured). */
+/** Keys held in memory, a page of the map or a tile of a trail at most each: some tens of megabytes. */
 const HELD = 50_000
 /** Of what stands here; what another version derived is not gone on with. */
 const VERSION = 1

@@ -118,7 +118,7 @@ export function fold(
   }
 }
 
-/** A `FoldReader` over plain maps, for audits and tests; `apply` takes a fold's writes. */
+/** A `FoldReader` over plain maps, for tests; `apply` takes a fold's writes. */
 export class MemoryState implements FoldReader {
   readonly #tiles = new Map<string, TileContent>()
   readonly #trails = new Map<string, StoredTrail>()

@@ -12,7 +12,7 @@ import { Ledger } from '../../src/log/ledger.ts'
 import { Replay } from '../../src/log/replay.ts'
 import { Scratch } from '../../src/log/scratch.ts'
 import { nativeVerifier } from '../../src/node/native.ts'
-import { classRange, disclosuresKey, entryKey, trailStateKey } from '../../src/store/layout.ts'
+import { classRange, disclosuresKey, entryKey, FORMAT_KEY, trailStateKey } from '../../src/store/layout.ts'
 import { openLevel } from '../../src/store/level.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { put, type Range, remove, type Store } from '../../src/store/store.ts'
@@ -163,6 +163,24 @@ describe.each(['good', 'damaged'])('a %s log', (kind) => {
       expect(again.resumed).toBe(size)
     }
   })
+})
+
+test('keys of class e that are no entry are named, short ones and ones far beyond too', async () => {
+  for (const rest of [[], [0], [0, 0, 0, 0, 0, 0, 0, 0, 1], [0, 0x1f, 0, 0, 0, 0, 0, 0], [0xff, 0, 0, 0, 0, 0, 0, 0]]) {
+    const foreign = await copyOf(store)
+    await foreign.write([put(Uint8Array.of(0x65, ...rest), utf8('foreign'))], { durable: true })
+    const work = place()
+    for (const _ of ['anew', 'resumed']) {
+      const [first, ...others] = named(await audit(foreign, { work }))
+      expect([first?.slice(0, 2), others], String(rest)).toEqual(['e ', []])
+    }
+  }
+})
+
+test('a log that does not say what wrote it', async () => {
+  const nameless = await copyOf(store)
+  await nameless.write([remove(FORMAT_KEY)], { durable: true })
+  expect(named(await audit(nameless))).toEqual(['m format'])
 })
 
 describe('between two runs', () => {
