@@ -191,19 +191,24 @@ export class Court {
   }
 
   /** A bearer token of the inspector's, as formats and HTTP surface describe it. */
-  async token(): Promise<string> {
+  async token(node = 'court.example'): Promise<string> {
     const jwk = JSON.parse(readFileSync(this.key('inspector'), 'utf8')) as JWK
     return new SignJWT({})
       .setProtectedHeader({ alg: 'EdDSA', kid: jwk.kid! })
-      .setAudience('court.example')
+      .setAudience(node)
       .setIssuedAt()
       .setExpirationTime('4m')
       .sign(await importJWK(jwk, 'EdDSA'))
   }
 
-  /** A receipt that was promised. */
-  redeem(promise: string): Promise<unknown> {
-    return this.lianzheng(['submit', promise, ...this.#as('clerk')])
+  /** A receipt that was promised, as soon as the log has it. */
+  async redeem(by: string, promise: string): Promise<void> {
+    const submit = [main, 'submit', promise, ...this.#as(by), '--lang', 'en']
+    for (let tries = 0; tries < 90; tries++) {
+      if ((await run(process.execPath, submit, this.env)).status === 0) return
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+    }
+    throw new Error(`the receipt promised in ${promise} does not come`)
   }
 
   /** All trails that a record stands on, and itself: what an erasure or correction of it says. */

@@ -6,12 +6,14 @@
  *   npm run crosscheck -- [--mutations 600] [--seed 1] [--keep]
  */
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Mutant, mutate, mutatePolicy, type Random, randomFrom } from '../test/helpers/mutations.ts'
+import { collectNetwork, NODES } from './crosscheck-network.ts'
 import { Court, collect, fill, main, run, type Sample, type Verdict } from './crosscheck-samples.ts'
 
 const { values: options } = parseArgs({
@@ -163,6 +165,29 @@ async function walkLogs(court: Court): Promise<void> {
   }
 }
 
+/** The copy that a mirror holds of a public log is read and proven like the log itself. */
+async function walkMirror(network: Court): Promise<void> {
+  const origin = 'court.example/public'
+  const copy = `${network.url.replace(/[0-9]+$/, (port) => String(Number(port) + 1))}/mirror/${sha256Hex(origin)}`
+  const walk = ['live', '-vkey', network.vkeys.get(origin)!.at(-2)!, '-token', await network.token('discipline.example')]
+  const { status, stdout, stderr } = await run(second, [...walk, copy])
+  if (status !== 0) fail(`${copy}: ${stdout}${stderr}`)
+  const size = Number(/size ([0-9]+)/.exec(stdout)?.[1])
+  const crosscheck = VERDICTS[status] ?? 'failed'
+  rows.push({
+    what: 'log public, walked at a mirror',
+    files: size,
+    expected: 'verified',
+    lianzheng: '–',
+    crosscheck,
+    good: status === 0
+  })
+}
+
+function sha256Hex(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
 /** C2SP tlog-proofs: as exported they hold; with a bit of proof or statement changed they do not. */
 async function compareProofs(receipts: readonly Sample[], random: Random): Promise<void> {
   let held = 0
@@ -298,7 +323,18 @@ const files = readdirSync(join(scripts, 'demo-files'))
   .filter((name) => name !== 'README.md')
   .map((name) => join(scripts, 'demo-files', name))
 
-say(`A network in ${home}`)
+say(`A network of four nodes in ${join(home, 'four')}`)
+mkdirSync(join(home, 'four'))
+const four = await Court.open(join(home, 'four'), NODES)
+try {
+  const { samples, proofs } = await collectNetwork(four, files[0]!)
+  await compare(samples)
+  await compareProofs(proofs, random)
+  await walkMirror(four)
+} finally {
+  await four.stop()
+}
+say(`A network of one node in ${home}`)
 const court = await Court.open(home)
 try {
   const made = await fill(court, files)
