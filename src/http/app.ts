@@ -7,7 +7,8 @@ import { boundBodies } from './middleware/bodies.ts'
 import { authenticate } from './middleware/caller.ts'
 import { errorHandler, notFound } from './middleware/errors.ts'
 import { observe } from './middleware/observe.ts'
-import { witness } from './operations.ts'
+import { requireRoom } from './middleware/room.ts'
+import { submitRecords, witness } from './operations.ts'
 import { eventRoutes } from './routes/events.ts'
 import { mirrorRoutes } from './routes/mirror.ts'
 import { nodeRoutes } from './routes/node.ts'
@@ -42,6 +43,7 @@ export function createApp(node: NodeContext): RequestListener {
     next()
   })
   app.use(nodeRoutes(node), registryRoutes(node), eventRoutes(node))
+  app.post(submitRecords.path, requireRoom(node, submitRecords, [...node.logs.values()]))
   app.use('/api/v1', express.json({ limit: node.limits.bodyBytes, strict: true }))
   app.use(recordRoutes(node), trailRoutes(node))
   app.use(notFound)

@@ -94,6 +94,11 @@ export interface NodeContext {
   onError(error: unknown): void
 }
 
+/** Has the log as many records under way as it may? */
+export function isFull({ limits }: NodeContext, { sequencer }: LogContext): boolean {
+  return sequencer.pool.underway >= limits.waiting
+}
+
 /** Throws `LOG_UNKNOWN`. Which logs a node has is public. */
 export function findLog(node: NodeContext, name: string): LogContext {
   const log = node.logs.get(name)

@@ -8,7 +8,7 @@ import { recordType } from '../records/catalogue.ts'
 import { type Caller, mayReadRecord, mayReadTrail, type RecordFacts, tieOf } from '../records/visibility.ts'
 import { ofFields } from '../verify/disclose.ts'
 import type { LogContext, NodeContext } from './context.ts'
-import { callerOf } from './middleware/caller.ts'
+import { callerOf, type Registrar } from './middleware/caller.ts'
 
 async function isTied({ ledger, reader }: LogContext, caller: Caller | undefined, trail: string): Promise<boolean> {
   const tie = tieOf(caller, trail)
@@ -39,7 +39,7 @@ export function factsOf(statement: Statement): RecordFacts {
 export async function recordRead(
   node: NodeContext,
   request: Request,
-  log: LogContext,
+  log: LogContext | Registrar,
   what: { trail: string } | { leaf: Bytes }
 ): Promise<void> {
   const reader = callerOf(request, log)?.staff

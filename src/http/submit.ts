@@ -13,7 +13,7 @@ import { type Signatory, signPromise, signRefusal } from '../core/promise.ts'
 import { decodeStatement } from '../core/statement.ts'
 import { CATALOGUE_VERSION } from '../records/catalogue.ts'
 import { checkNfc, examine, matchDisclosures } from '../verify/admit.ts'
-import type { LogContext, NodeContext } from './context.ts'
+import { isFull, type LogContext, type NodeContext } from './context.ts'
 
 /** How long the quorum is waited for (api.md). Milliseconds. */
 export const QUORUM_WAIT = 10_000
@@ -61,6 +61,9 @@ export async function submit(node: NodeContext, submission: Submission): Promise
 }
 
 async function enter(node: NodeContext, { statement: bytes, disclosures, log: sentTo, wait }: Submission): Promise<Submitted> {
+  const hindrance = node.hindrance()
+  if (hindrance !== undefined) throw new LianzhengError(hindrance)
+  requireRoom(node, bytes, sentTo)
   const examined = examine(bytes)
   if (examined.kind === 'seal') throw new LianzhengError('SEAL_NOT_ACCEPTED')
   checkNfc(examined, matchDisclosures(examined, disclosures))
@@ -70,8 +73,6 @@ async function enter(node: NodeContext, { statement: bytes, disclosures, log: se
     const logs = sentTo === undefined ? [...node.logs.values()] : [sentTo]
     throw new LianzhengError('WRONG_LOG', { field: 'aud', expected: logs.map(({ keys }) => keys.origin).join(' | ') })
   }
-  const hindrance = node.hindrance()
-  if (hindrance !== undefined) throw new LianzhengError(hindrance)
   const { index, fresh } = await log.sequencer.submit(examined, disclosures)
   const placed = { log, index, leaf: statement.leaf, disclosures }
   const final = await log.finality.wait(index, wait)
@@ -80,6 +81,13 @@ async function enter(node: NodeContext, { statement: bytes, disclosures, log: se
   const time = node.clock()
   const promise = signPromise({ leaf: statement.leaf, time, by: time + PROMISE_TIME }, signatory(log))
   return { ...placed, status: 202, promise }
+}
+
+/** A full log examines nothing; the others go on. Throws `OVERLOADED`. */
+function requireRoom(node: NodeContext, bytes: Bytes, sentTo: LogContext | undefined): void {
+  if (![...node.logs.values()].some((log) => isFull(node, log))) return
+  const log = sentTo ?? logOf(node, bytes)
+  if (log !== undefined && isFull(node, log)) throw new LianzhengError('OVERLOADED')
 }
 
 function logOf(node: NodeContext, bytes: Bytes): LogContext | undefined {

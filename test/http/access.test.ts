@@ -244,3 +244,12 @@ describe('rights come from the registry', () => {
     expect(whoami.logs.map(({ log }) => log)).toEqual(['supervision', 'personnel', 'public'])
   })
 })
+
+it('reading a registry is on record, but of a public log', async () => {
+  const { reader } = network.node.context.logs.get('supervision')!
+  const reads = () => reader.memberIndexes('reader:粤01-R9001', 10_000).map((index) => reader.statement(index).body.get('trail'))
+  const before = reads().length
+  for (const log of ['evidence', 'public'])
+    expect((await network.ask(`/api/v1/logs/${log}/registry`, { as: 'inspector' })).status).toBe(200)
+  expect(reads().slice(before)).toEqual(['ledger:court.example/evidence'])
+})

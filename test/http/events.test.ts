@@ -1,6 +1,7 @@
 /** Server-sent events over real HTTP: cut off at every event, gone on from there, and held against the log. */
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { LianzhengError } from '../../src/core/errors.ts'
 import { EventReader, type Told } from '../helpers/event-source.ts'
 import { fix, opinion } from '../helpers/lab.ts'
 import { LOGS, type Name, TestNetwork } from '../helpers/network.ts'
@@ -29,6 +30,11 @@ async function read(as: Name | undefined, after: string): Promise<Told[]> {
   await reader.until(allTold)
   reader.cut()
   return reader.told
+}
+/** Of the second, what the first could have told: by reading, a reader leaves records of its own. */
+function upTo(whole: readonly Told[], told: readonly Told[]): Told[] {
+  const last = new Map(whole.map(({ data }) => [data.log, data.index]))
+  return told.filter(({ data }) => data.index <= (last.get(data.log) ?? -1))
 }
 const shapes = (told: readonly Told[]) => told.map(({ event, data }) => `${data.log} ${data.index} ${event}`)
 
@@ -60,7 +66,10 @@ describe('the whole story', () => {
       Array(2).fill(['supervision.opinion', ['case-internal:（2020）粤01民初123号', 'duty:粤01-R0201', 'power:粤01-R0001']])
     )
     const clerk = (await read('clerk', '0')).filter(({ event }) => event === 'record')
-    expect(clerk.filter(({ data }) => data.log === 'supervision')).toEqual([])
+    // What the clerk has read by listening, and nothing else.
+    const internal = clerk.filter(({ data }) => data.log === 'supervision')
+    expect(internal.filter(({ data }) => data.type !== 'access.read')).toEqual([])
+    for (const { data } of internal) expect(data.trails).toEqual(['reader:粤01-R0101'])
     expect(clerk.filter(({ data }) => data.type === 'evidence.fix')).toHaveLength(2)
     for (const { event, data } of [...president, ...clerk]) checkEvent(event, data)
   })
@@ -72,7 +81,7 @@ describe('the whole story', () => {
       expect(whole.length).toBeGreaterThan(10)
       for (const [i, { id }] of whole.entries()) {
         const rest = i === whole.length - 1 ? [] : await read(as, id)
-        expect(shapes([...whole.slice(0, i + 1), ...rest])).toEqual(shapes(whole))
+        expect(shapes([...whole.slice(0, i + 1), ...upTo(whole, rest)])).toEqual(shapes(whole))
       }
       // Entries of each log come in its order, each once.
       for (const log of LOGS) {
@@ -87,7 +96,41 @@ describe('the whole story', () => {
     await network.stop()
     await network.start({ limits: { eventClients: 3 } })
     for (const at of [0, 3, before.length - 2])
-      expect(shapes(await read('inspector', before[at]!.id))).toEqual(shapes(before.slice(at + 1)))
+      expect(shapes(upTo(before, await read('inspector', before[at]!.id)))).toEqual(shapes(before.slice(at + 1)))
+  })
+})
+
+describe('what is restricted', () => {
+  const READERS = { inspector: '粤01-R9001', clerk: '粤01-R0101' } as const
+  const reads = (as: keyof typeof READERS) => {
+    const { reader } = network.node.context.logs.get('supervision')!
+    return reader.memberIndexes(`reader:${READERS[as]}`, 1_000).map((index) => reader.statement(index).body.get('trail'))
+  }
+
+  it('leaves a record for each log of which the stream tells it, once; what one has filed or read oneself is no reason', async () => {
+    const before = reads('inspector').length
+    await read('inspector', '0')
+    expect(reads('inspector').slice(before).sort()).toEqual(
+      ['evidence', 'personnel', 'supervision'].map((log) => `ledger:court.example/${log}`)
+    )
+    // From now on, the clerk is told of what the clerk files, and of its own reads.
+    const [own, start] = [reads('clerk').length, LOGS.map((log) => `${log}:${sizes()[log]}`).join()]
+    await network.put(fix('filed by the clerk'), 'clerk')
+    await network.ask('/api/v1/trails/reader%3A%E7%B2%A401-R0101', { as: 'clerk' })
+    const told = await read('clerk', start)
+    expect(told.filter(({ event }) => event === 'record').map(({ data }) => data.type)).toEqual(['evidence.fix', 'access.read'])
+    expect(reads('clerk').slice(own)).toEqual(['reader:粤01-R0101'])
+  })
+
+  it('is not told where the read cannot be recorded', async () => {
+    const recorded = vi.spyOn(network.node.context.reads, 'record').mockRejectedValue(new LianzhengError('READ_NOT_RECORDED'))
+    try {
+      const reader = await new EventReader(network.url, { after: '0', headers: bearer('inspector') }).until(({ ended }) => ended)
+      expect(reader.ended).toBe(true)
+      expect(reader.told.filter(({ event, data }) => event === 'record' && data.log !== 'public')).toEqual([])
+    } finally {
+      recorded.mockRestore()
+    }
   })
 })
 
@@ -120,7 +163,8 @@ describe('as it happens', () => {
     })()
     const told: Told[] = []
     let id = start.id
-    for (let round = 0; told.filter(({ event }) => event === 'record').length < 40; round++) {
+    const records = () => told.filter(({ event, data }) => event === 'record' && data.log === 'evidence')
+    for (let round = 0; records().length < 40; round++) {
       const reader = new EventReader(network.url, { after: id, headers: bearer('judge') })
       await reader.until((one) => one.told.length > round % 5)
       reader.cut()
@@ -128,7 +172,7 @@ describe('as it happens', () => {
       id = reader.id
     }
     await filing
-    expect(told.filter(({ event }) => event === 'record').map(({ data }) => data.index)).toEqual(filed)
+    expect(records().map(({ data }) => data.index)).toEqual(filed)
     expect(new Set(shapes(told)).size).toBe(told.length)
   })
 

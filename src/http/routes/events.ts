@@ -8,8 +8,9 @@ import { type Request, type Response, Router } from 'express'
 import { base64url } from '../../core/bytes.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { recordType } from '../../records/catalogue.ts'
-import { type Caller, mayReadRecord, mayReadTrail } from '../../records/visibility.ts'
+import { type Caller, isOwn, mayReadRecord, mayReadTrail } from '../../records/visibility.ts'
 import type { LogContext, NodeContext } from '../context.ts'
+import { recordRead } from '../entitled.ts'
 import { callerOf } from '../middleware/caller.ts'
 import { MEDIA, on } from '../operation.ts'
 import { readEvents } from '../operations.ts'
@@ -27,6 +28,8 @@ interface Event {
   name: 'seal' | 'record'
   log: string
   index: number
+  /** Neither public nor the reader's own. */
+  restricted?: boolean
   data: { [name: string]: unknown }
 }
 
@@ -65,6 +68,8 @@ class Stream {
   /** By log: the index of the first entry not told yet. */
   readonly #positions: Map<string, number>
   readonly #facts: ReturnType<typeof factsOf>
+  /** Logs of which the stream tells what is restricted: that it does is on record. */
+  readonly #recorded = new Set<LogContext>()
   #ended = false
   #wake = () => {}
 
@@ -113,17 +118,25 @@ class Stream {
     try {
       while (!this.#ended) {
         await this.#node.readable()
-        if (this.#tellMore()) await turn()
+        const more = this.#tellMore()
+        if (more === true) await turn()
         // Nothing can have been published or taken since `tellMore` has looked.
-        else await new Promise<void>((resolve) => (this.#wake = resolve))
+        else if (more === false) await new Promise<void>((resolve) => (this.#wake = resolve))
+        else {
+          await recordRead(this.#node, this.#request, more, { trail: `ledger:${more.keys.origin}` })
+          this.#recorded.add(more)
+        }
       }
     } finally {
       clearInterval(beat)
     }
   }
 
-  /** Writes the next events of each log; false where there are none now, or the client has not taken what it was given. */
-  #tellMore(): boolean {
+  /**
+   * Writes the next events of each log; false where there are none now, or the client has not taken what it was given. A log whose next events are the
+   * first restricted ones of it is given back with nothing of it told: the read is to be recorded first.
+   */
+  #tellMore(): boolean | LogContext {
     let more = false
     for (const log of this.#node.logs.values()) {
       if (this.#ended || this.#response.writableNeedDrain) return false
@@ -131,6 +144,7 @@ class Stream {
       if (from >= (log.sequencer.published?.size ?? 0)) continue
       more = true
       const { events, next } = eventsOf(log, from, callerOf(this.#request, log), this.#facts)
+      if (!this.#recorded.has(log) && events.some(({ restricted }) => restricted)) return log
       for (const { name, index, data } of events) {
         this.#positions.set(log.name, index + 1)
         const id = formatPositions(this.#positions)
@@ -188,10 +202,16 @@ function eventsOf(
       name: 'record',
       log: log.name,
       index,
+      restricted: !isPublic && !isOwn(caller, record) && !isOwnRead(caller, record),
       data: { index, type: record.type.type, trails, time: new Date(seal.time).toISOString() }
     })
   }
   return { events, next: end }
+}
+
+/** Of what the reader has read, which it leaves by reading: else each of these would be the reason for another. */
+function isOwnRead(caller: Caller | undefined, { trails }: { trails: readonly string[] }): boolean {
+  return caller?.staff !== undefined && trails.includes(`reader:${caller.staff}`)
 }
 
 /** What entries are about, read once for all streams: a published entry never changes. */

@@ -9,6 +9,7 @@ import { type Mirror, mirrored } from '../../peer/mirror.ts'
 import { formatMirrorInfo } from '../../peer/packages.ts'
 import { mayReadLog } from '../../records/visibility.ts'
 import type { NodeContext } from '../context.ts'
+import { recordRead } from '../entitled.ts'
 import { authenticate, callerOf, deny } from '../middleware/caller.ts'
 import { MEDIA, on } from '../operation.ts'
 import { addEntries, mirror as operations, readMirroredTile } from '../operations.ts'
@@ -51,7 +52,7 @@ export function mirrorRoutes(node: NodeContext, mirror: Mirror, prefix: string):
     router,
     ALWAYS,
     readMirroredTile,
-    (request, response) => {
+    async (request, response) => {
       const { hash } = request.params as { hash: string }
       if (!ORIGIN_HASH.test(hash)) throw new LianzhengError('NOT_FOUND', { expected: '64 lower-case hex digits' })
       const copy = mirror.find(hash)
@@ -60,9 +61,13 @@ export function mirrorRoutes(node: NodeContext, mirror: Mirror, prefix: string):
         throw new LianzhengError('NOT_FOUND', { expected: 'a tile of the mirrored tree' })
       if (tile.kind === 'hash')
         return sendTile(response, copy.ledger.tile(tile.level, tile.index)?.subarray(0, tile.width * HASH_SIZE), true)
-      const { classes } = copy.log
+      const { classes, origin } = copy.log
       const open = classes === undefined || classes.every((name) => name === 'public')
-      if (!open && !mayReadLog(callerOf(request, { ledger: copy.ledger, size: copy.head.size }), classes)) throw deny(request)
+      if (!open) {
+        const registrar = { ledger: copy.ledger, size: copy.head.size }
+        if (!mayReadLog(callerOf(request, registrar), classes)) throw deny(request)
+        await recordRead(node, request, registrar, { trail: `ledger:${origin}` })
+      }
       const start = tile.index * 256
       const entries = Array.from({ length: tile.width }, (_, i) => copy.ledger.requireEntry(start + i))
       sendTile(response, encodeBundle(entries), open)

@@ -1,6 +1,6 @@
 /** For operators and integrators: is it alive, does it take records, what does it count, what can it be asked. */
 import { Router } from 'express'
-import type { NodeContext } from '../context.ts'
+import { isFull, type NodeContext } from '../context.ts'
 import { DOCS_POLICY, renderDocs } from '../docs.ts'
 import { openapi } from '../openapi.ts'
 import { MEDIA, on } from '../operation.ts'
@@ -46,7 +46,7 @@ export function healthRoutes(node: NodeContext): Router {
     response.type(MEDIA.text).send('ok\n')
   })
   on(router, always, operations.readReadiness, (_request, response) => {
-    const full = [...node.logs.values()].some(({ sequencer }) => sequencer.pool.underway >= node.limits.waiting)
+    const full = [...node.logs.values()].some((log) => isFull(node, log))
     const why = node.hindrance() ?? (full ? 'OVERLOADED' : undefined)
     if (why !== undefined) response.status(503).set('Retry-After', String(node.retryAfter(why)))
     response

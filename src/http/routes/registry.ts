@@ -7,6 +7,7 @@ import { CATALOGUE_VERSION, recordType } from '../../records/catalogue.ts'
 import { bodyToJson } from '../../records/define.ts'
 import { mayReadTrail } from '../../records/visibility.ts'
 import { findLog, type LogContext, type NodeContext } from '../context.ts'
+import { recordRead } from '../entitled.ts'
 import { callerOf, deny } from '../middleware/caller.ts'
 import { on } from '../operation.ts'
 import * as operations from '../operations.ts'
@@ -15,7 +16,10 @@ export function registryRoutes(node: NodeContext): Router {
   const router = Router()
   on(router, node, operations.readRegistry, async (request, response) => {
     const log = findLog(node, request.params.log!)
-    if (!mayReadTrail(callerOf(request, log), `ledger:${log.keys.origin}`)) throw deny(request)
+    const trail = `ledger:${log.keys.origin}`
+    if (!mayReadTrail(callerOf(request, log), trail)) throw deny(request)
+    // Whoever may read the statements of a public log finds all of it there.
+    if (!log.classes.every((name) => name === 'public')) await recordRead(node, request, log, { trail })
     response.json(await registryOf(log))
   })
   return router

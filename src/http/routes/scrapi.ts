@@ -12,6 +12,7 @@ import { coseKey, signScittReceipt } from '../../core/scitt.ts'
 import { MAX_STATEMENT, type Statement } from '../../core/statement.ts'
 import type { LogContext, NodeContext } from '../context.ts'
 import { announce, translate } from '../middleware/errors.ts'
+import { requireRoom } from '../middleware/room.ts'
 import { MEDIA, on } from '../operation.ts'
 import { readScittKey, readScittKeys, readScittReceipt, registerStatement } from '../operations.ts'
 import { QUORUM_WAIT, submit } from '../submit.ts'
@@ -24,6 +25,7 @@ export function scrapiRoutes(node: NodeContext, log: LogContext): Router {
   const router = Router({ strict: true })
   const addressOf = (leaf: Bytes) => `${node.publicUrl}/logs/${log.name}/entries/${base64url(leaf)}`
 
+  router.post('/entries', requireRoom(node, registerStatement, [log]))
   router.use('/entries', express.raw({ type: [MEDIA.cose, STATEMENT], limit: MAX_STATEMENT }))
   on(
     router,
