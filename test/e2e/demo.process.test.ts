@@ -60,6 +60,9 @@ test(
     expect(file).toMatch(/✗.*\n.*是文件不同，不是账本不同/)
     expect(trail).toContain('✗')
     expect(data.match(/✗.*/g)).toEqual([expect.stringMatching(/^✗ e 15 /)])
+    expect(under(output(), '销毁以后')).toMatch(/已依法销毁[\s\S]*核验一致/)
+    expect(under(output(), '拒收凭证')).toContain('拒收：FIELD_INVALID')
+    expect(under(output(), '断掉公证')).toMatch(/核验一致.*discipline\.example\/mirror、procuratorate\.example\/witness/)
     // What was not tampered with is all right.
     expect(data.match(/全部一致/g)).toHaveLength(4)
   },
