@@ -14,7 +14,7 @@ const CASE = '（2020）粤01民初321号'
 const access = { type: 'supervision.access', case: CASE, mode: 'file', from: '2020-08-26T09:40:00+08:00' }
 const entry = { type: 'recusal.disclosed', entry: 'entry-0009', status: 'related', sealed: { name: '王某某' } }
 
-/** `policy`: under which the receipts of the evidence log verify by C2SP rules alone, for tools that know no others. */
+/** `proofs`: receipts of the evidence log, each under a policy that speaks for this log alone, for tools that know the C2SP rules and no others. */
 export async function collectNetwork(court: Court, file: string): Promise<{ samples: Sample[]; proofs: Sample[] }> {
   const [fixed] = await court.fix('clerk', [file], ['--case', CASE])
   await court.submit('president', access)

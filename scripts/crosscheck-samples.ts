@@ -99,9 +99,14 @@ export class Court {
     const init = ['network', 'init', court.path(), '--nodes', nodes.join(','), '--port', String(port)]
     const made = await run(process.execPath, [main, ...init], env)
     if (made.status !== 0) throw new Error(`no network: ${made.stderr}`)
-    await Promise.all(nodes.map((name) => court.start(name)))
-    await court.#keepVkeys()
-    return court
+    try {
+      for (const name of nodes) await court.start(name)
+      await court.#keepVkeys()
+      return court
+    } catch (error) {
+      await court.stop()
+      throw error
+    }
   }
 
   path(...names: string[]): string {
