@@ -397,6 +397,11 @@ describe('audit', () => {
     ).toEqual([...whole].sort())
     expect(await desk.json<Audited[]>(['audit', '--data', `${copy}/evidence`, '--policy', network.policyFile])).toHaveLength(1)
 
+    const work = ['audit', '--data', copy, '--policy', network.policyFile, '--work', desk.path('work')]
+    expect((await desk.run(work)).out).not.toMatch(/earlier run/)
+    expect((await desk.run(work)).out.match(/derived by an earlier run/g)).toHaveLength(4)
+    expect(readdirSync(desk.path('work')).sort()).toEqual(whole.map((origin) => origin.split('/')[1]).sort())
+
     const store = await openLevel(`${copy}/supervision`)
     const entry = store.get(entryKey(11))!
     await store.write([put(entryKey(11), entry.with(entry.length - 1, entry.at(-1)! ^ 1))], { durable: true })
