@@ -38,11 +38,7 @@ export const notFound: RequestHandler = () => {
 
 export function errorHandler(node: NodeContext): ErrorRequestHandler {
   return (error, _request, response, next) => {
-    const known = translate(error)
-    response.locals.code = known.code
-    node.onRefused(known.code)
-    // A full or stopping node says so to each caller; the operator sees it in the status.
-    if (known.httpStatus >= 500 && known.httpStatus !== 503) node.onError(error)
+    const known = noted(node, response, error)
     if (response.headersSent) return next(error)
     announce(node, response, known)
       .type(MEDIA.problem)
@@ -50,7 +46,17 @@ export function errorHandler(node: NodeContext): ErrorRequestHandler {
   }
 }
 
-/** What is said of a refusal whatever form its body has: to the operator, and in status and headers. */
+/** What the operator is told of a refusal, whatever form its body has. */
+export function noted(node: NodeContext, response: Response, error: unknown): LianzhengError {
+  const known = translate(error)
+  response.locals.code = known.code
+  node.onRefused(known.code)
+  // A full or stopping node says so to each caller; the operator sees it in the status.
+  if (known.httpStatus >= 500 && known.httpStatus !== 503) node.onError(error)
+  return known
+}
+
+/** And what the caller is told in status and headers. */
 export function announce(node: NodeContext, response: Response, { code, httpStatus }: LianzhengError): Response {
   if (httpStatus === 503) response.set('Retry-After', String(node.retryAfter(code)))
   if (httpStatus === 401) response.set('WWW-Authenticate', 'Bearer')

@@ -11,7 +11,7 @@ import { keyId } from '../../core/keys.ts'
 import { coseKey, signScittReceipt } from '../../core/scitt.ts'
 import { MAX_STATEMENT, type Statement } from '../../core/statement.ts'
 import type { LogContext, NodeContext } from '../context.ts'
-import { announce, translate } from '../middleware/errors.ts'
+import { announce, noted } from '../middleware/errors.ts'
 import { requireRoom } from '../middleware/room.ts'
 import { MEDIA, on } from '../operation.ts'
 import { readScittKey, readScittKeys, readScittReceipt, registerStatement } from '../operations.ts'
@@ -136,10 +136,7 @@ function titleOf({ code, detail, httpStatus }: LianzhengError): string {
 /** Concise problem details (RFC 9290): -1 title, -2 detail, and our own problem under its URI, with the refusal as bytes. */
 function problems(node: NodeContext): ErrorRequestHandler {
   return (error, _request, response, next) => {
-    const known = translate(error)
-    response.locals.code = known.code
-    node.onRefused(known.code)
-    if (known.httpStatus >= 500 && known.httpStatus !== 503) node.onError(error)
+    const known = noted(node, response, error)
     if (response.headersSent) return next(error)
     const { refusal } = known.detail
     const { code, zh, en } = known.problem()
