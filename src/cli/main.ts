@@ -352,5 +352,10 @@ export function processIo(): Io {
 }
 
 if (process.argv[1] !== undefined && /[\\/](?:main\.(?:js|ts)|lianzheng)$/.test(process.argv[1])) {
+  // `… | head` closes the pipe before all is written: no fault of ours, and nobody is left to tell.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
   process.exitCode = await main(process.argv.slice(2), processIo())
 }

@@ -254,3 +254,21 @@ describe('keys', () => {
     expect(keys.map((key) => key.get(-2))).toEqual([network.node.context.logs.get('public')!.keys.receipt.publicKey])
   })
 })
+
+it('whoever signed what is under no published head yet is told to wait; to all others it is not for them to know', async () => {
+  const log = network.node.context.logs.get('supervision')!
+  const { published } = log.sequencer
+  const wait = log.finality.wait
+  const { statement } = network.sign(opinion(), 'president')
+  Object.defineProperty(log.sequencer, 'published', { configurable: true, value: published })
+  log.finality.wait = async () => false
+  await register(statement, 'supervision')
+  const path = `/api/v1/logs/supervision/records/${base64url(leafHash(statement))}/receipt`
+  const own = await network.ask(path, { as: 'president' })
+  const others = [await network.ask(path, { as: 'judge' }), await network.ask(path)]
+  Reflect.deleteProperty(log.sequencer, 'published')
+  log.finality.wait = wait
+  expect([own.status, own.json<{ code: string }>().code]).toEqual([404, 'ENTRY_UNKNOWN'])
+  expect(others.map(({ status }) => status)).toEqual([403, 401])
+  expect((await network.ask(path, { as: 'president' })).status).toBe(200)
+})

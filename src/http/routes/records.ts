@@ -1,11 +1,11 @@
 /** Submitting records and reading them back. */
 import { type Request, Router } from 'express'
-import { base64url, equalBytes, fromBase64url } from '../../core/bytes.ts'
+import { type Bytes, base64url, equalBytes, fromBase64url } from '../../core/bytes.ts'
 import { decodeDisclosure } from '../../core/disclosure.ts'
 import { LianzhengError } from '../../core/errors.ts'
 import { HASH_SIZE } from '../../core/hash.ts'
-import type { Statement } from '../../core/statement.ts'
-import { isOwn, mayKnowLog } from '../../records/visibility.ts'
+import { decodeStatement, type Statement } from '../../core/statement.ts'
+import { type Caller, isOwn, mayKnowLog } from '../../records/visibility.ts'
 import { type ExaminedRecord, examine } from '../../verify/admit.ts'
 import { formatReceipt } from '../../verify/files.ts'
 import { showRecord } from '../../verify/shown.ts'
@@ -117,6 +117,12 @@ interface Found {
   mayDisclose: boolean
 }
 
+/** Whoever signed a record that waits for its published head knows that it is there, and is told to wait. */
+function hasSigned(caller: Caller | undefined, { ledger }: LogContext, leaf: Bytes | undefined): boolean {
+  const index = leaf === undefined || caller === undefined ? undefined : ledger.indexOfLeaf(leaf)
+  return index !== undefined && base64url(decodeStatement(ledger.requireEntry(index)).kid) === caller!.kid
+}
+
 /**
  * An entry by index or by leaf hash, if the caller may see it; a restricted read is then on record. Whoever may not know what the log has is refused in
  * the same words whether the entry is there or not.
@@ -135,7 +141,8 @@ export async function find(
     index = leaf === undefined ? Number(id) : log.reader.indexOfLeaf(leaf)
     statement = log.reader.statement(index)
   } catch (error) {
-    if (error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN' && !mayKnowLog(caller, log.classes)) throw deny(request)
+    const isUnknown = error instanceof LianzhengError && error.code === 'ENTRY_UNKNOWN'
+    if (isUnknown && !mayKnowLog(caller, log.classes) && !hasSigned(caller, log, leaf)) throw deny(request)
     throw error
   }
   const isOpen = log.classes.every((name) => name === 'public')
