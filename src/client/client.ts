@@ -15,6 +15,7 @@ import type { Policy } from '../core/policy.ts'
 import { decodeHandout } from '../core/promise.ts'
 import { evaluatePolicy } from '../core/quorum.ts'
 import { decodeStatement } from '../core/statement.ts'
+import { holdsTrail } from '../records/ids.ts'
 import { type CertificateReport, verifyCertificate } from '../verify/certificate.ts'
 import { contradictionOf, formatContradiction } from '../verify/contradiction.ts'
 import { formatCertificate, parseCertificate, parseReceipt, type TrailPart } from '../verify/files.ts'
@@ -111,6 +112,9 @@ const MAX_REFUSAL = 4_096
 const LARGEST = 32 * 1024 * 1024
 /** One part of a trail: 1,000 entries with their disclosures. */
 const LARGEST_TRAIL = 256 * 1024 * 1024
+
+/** Milliseconds that another node, whose part alone is at stake, is waited for. */
+const ELSEWHERE_MS = 10_000
 
 interface Asking {
   method?: string
@@ -299,14 +303,41 @@ export class LedgerClient {
   }
 
   /**
-   * The whole certificate of a trail, verified: a long trail comes in several parts, which are put together. Throws `ANSWER_INVALID` where
-   * what comes is no certificate, or one of another trail.
+   * The whole certificate of a trail, verified: a long trail comes in several parts, and other nodes of the policy may hold parts of their own. They
+   * are put together. Throws `ANSWER_INVALID` where what comes is no certificate, or one of another trail.
    */
   async trail(
     name: string,
     policy: Policy,
     disclose?: readonly string[]
   ): Promise<{ certificate: string; report: CertificateReport }> {
+    const own = await this.#gather(name, disclose)
+    const parts = [...own]
+    for (const { checkpoint } of own) await this.remember(checkpoint, policy)
+    for (const url of this.#elsewhere(name, own, policy)) {
+      const client = new LedgerClient({ ...this.#options, url, timeoutMs: ELSEWHERE_MS })
+      const more = await client.#gather(name, disclose).catch(absent)
+      for (const { checkpoint } of more) await client.remember(checkpoint, policy)
+      parts.push(...more)
+    }
+    const certificate = formatCertificate({ trail: name, parts })
+    const report = verifyCertificate(certificate, policy, { now: Math.floor(this.now / 1000) })
+    return { certificate, report }
+  }
+
+  /** Other nodes that the policy names, whose logs can hold the trail too. */
+  #elsewhere(name: string, parts: readonly TrailPart[], policy: Policy): Set<string> {
+    const missing = policy.logs.filter(({ vkey: { name: origin } }) => {
+      const rest = policy.rests.get(origin)
+      return rest !== undefined && holdsTrail(name, origin, rest.classes) && !parts.some((part) => part.origin === origin)
+    })
+    const nodes = new Set(missing.flatMap(({ url }) => (url === undefined ? [] : [url.replace(/\/logs\/[^/]+\/?$/, '')])))
+    nodes.delete(this.#url)
+    return nodes
+  }
+
+  /** All that this node has of a trail. */
+  async #gather(name: string, disclose: readonly string[] | undefined): Promise<TrailPart[]> {
     const parts: TrailPart[] = []
     for (let from: number | undefined = 0; from !== undefined; ) {
       const more: TrailPart[] = await this.#trailParts(name, from, disclose)
@@ -315,10 +346,7 @@ export class LedgerClient {
       const next = nextMember(more)
       from = next !== undefined && next > from ? next : undefined
     }
-    const certificate = formatCertificate({ trail: name, parts })
-    const report = verifyCertificate(certificate, policy, { now: Math.floor(this.now / 1000) })
-    for (const { checkpoint } of parts) await this.remember(checkpoint, policy)
-    return { certificate, report }
+    return parts
   }
 
   async #trailParts(name: string, from: number, disclose: readonly string[] | undefined): Promise<TrailPart[]> {
@@ -398,6 +426,12 @@ async function readUpTo(response: Response, largest: number, path: string): Prom
     chunks.push(part.value)
   }
   return concat(...chunks)
+}
+
+/** What another node will not or cannot give is a missing part, and the report says so. What does not hold is an error. */
+function absent(error: unknown): TrailPart[] {
+  if (error instanceof LianzhengError && error.code !== 'ANSWER_INVALID') return []
+  throw error
 }
 
 /** Where the next part starts, while some part of the last answer ends before its trail does. An answer without entries ends it. */

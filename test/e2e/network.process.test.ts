@@ -44,6 +44,19 @@ test('a file is fixed, final with two of three; nodes are killed and come back; 
   expect(first.code).toBe(0)
   const receipt = first.files.find((file) => file.endsWith('.receipt.json'))!
 
+  // Three institutions keep a log of the public class: the whole register is what all three have, and one that is down is missed.
+  const register = async () => {
+    const out = join(place, 'register.trail.json')
+    rmSync(out, { force: true })
+    const { code } = await lianzheng('trail', 'disclosure:粤01', '--url', url, '--policy', at('policy.txt'), '-o', out)
+    return [code, (JSON.parse(readFileSync(out, 'utf8')) as { parts: { origin: string }[] }).parts.map(({ origin }) => origin)]
+  }
+  const origins = ['court', 'discipline', 'procuratorate'].map((name) => `${name}.example/public`)
+  await expect.poll(register, { timeout: 20_000 }).toEqual([0, origins])
+  await nodes.get('procuratorate')!.kill()
+  expect(await register()).toEqual([2, origins.slice(0, 2)])
+  await start('procuratorate')
+
   await nodes.get('notary')!.kill()
   const second = await fixed('one-down.txt')
   expect(second.code).toBe(0)
