@@ -25,6 +25,14 @@ async function askSecret(prompt: string): Promise<string | undefined> {
   )
 }
 
+/** One id in 64 begins with a hyphen. No option has 43 characters: such a word is moved behind `--`, where it is an id. */
+function operandsLast(argv: readonly string[]): string[] {
+  const isId = (word: string, i: number) => /^-[A-Za-z0-9_-]{42}$/.test(word) && !argv[i - 1]?.startsWith('--')
+  const ids = argv.filter(isId)
+  if (ids.length === 0 || argv.includes('--')) return [...argv]
+  return [...argv.filter((word, i) => !isId(word, i)), '--', ...ids]
+}
+
 /** Runs one command line. Never throws: what goes wrong is said, and is the exit status. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let status = 0
@@ -330,7 +338,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .requiredOption('-o, --out <file>', t('写入的文件', 'file to write'))
 
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync(operandsLast(argv), { from: 'user' })
     return status
   } catch (error) {
     return report(error, io)

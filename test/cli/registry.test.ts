@@ -211,6 +211,30 @@ describe('two organisations must agree', () => {
     network = await open({ control: 2 })
   })
 
+  it('ids that begin with a hyphen are ids', async () => {
+    const id = `-${'A'.repeat(42)}`
+    const revoked = await desk.run([
+      'registry',
+      'revoke',
+      id,
+      '--reason',
+      'left',
+      '--log',
+      'public',
+      ...as(network, 'admin-court'),
+      '--json'
+    ])
+    expect([revoked.status, JSON.parse(revoked.out)]).toEqual([
+      1,
+      { error: expect.objectContaining({ code: 'REGISTRY_TARGET' }) }
+    ])
+    const approved = await desk.run(['registry', 'approve', id, '--kid', id, ...as(network, 'admin-court'), '--json'])
+    expect([approved.status, JSON.parse(approved.out)]).toEqual([
+      1,
+      { error: expect.objectContaining({ code: 'REGISTRY_TARGET' }) }
+    ])
+  })
+
   it('a registration waits for the approval of another, log by log; a revocation does not', async () => {
     const { file, kid } = await newKey('pending')
     const role = ['--org', 'gz-court', '--staff', '粤01-R0088', '--role', 'leader']
