@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
-import { localTime } from '../node/network.ts'
+import { localTime, typedTime } from '../node/network.ts'
 import { recordType } from '../records/catalogue.ts'
 import type { Exhibit } from './exhibits.ts'
 import { type Io, words } from './io.ts'
@@ -109,7 +109,7 @@ export function courtReceiptRecord(
     court,
     list,
     ...(of === undefined ? {} : { case: of }),
-    receivedAt: typedTime(fields.receivedAt),
+    receivedAt: receivedAt(fields.receivedAt),
     items: pieces.map(({ exhibit, evidence }) => ({
       evidence,
       form: exhibit.fields.form,
@@ -120,14 +120,10 @@ export function courtReceiptRecord(
   }
 }
 
-/** `now`, or a time of this place without its offset; the schema judges the rest. */
-function typedTime(text: string | undefined): string | undefined {
-  if (text === 'now') return localTime(new Date())
-  const [, day, minute, second = ':00'] = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(:\d{2})?$/.exec(text ?? '') ?? []
-  if (day === undefined) return text
-  const time = `${day}T${minute}${second}`
-  const date = new Date(time)
-  return Number.isNaN(date.getTime()) ? text : `${time}${localTime(date).slice(time.length)}`
+/** `now`, or a time; the schema judges what is none. */
+function receivedAt(text: string | undefined): string | undefined {
+  const date = text === undefined ? undefined : text === 'now' ? new Date() : typedTime(text)
+  return date === undefined ? text : localTime(date)
 }
 
 /** A number, where it is one; the schema refuses the rest by name. */

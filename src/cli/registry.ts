@@ -6,7 +6,7 @@ import { keyId } from '../core/keys.ts'
 import { parseVkey } from '../core/note.ts'
 import { parsePolicy } from '../core/policy.ts'
 import { useNative } from '../node/native.ts'
-import { localTime } from '../node/network.ts'
+import { localTime, typedTime } from '../node/network.ts'
 import { CATALOGUE_VERSION, catalogueDigest } from '../records/catalogue.ts'
 import { type Io, printJson, readExact, say, words } from './io.ts'
 import { readKey, readSecretKey } from './key.ts'
@@ -217,8 +217,8 @@ function kidOf(key: string): string {
 }
 
 function seconds(option: string, text: string): number {
-  const time = Date.parse(text)
-  if (Number.isNaN(time))
+  const date = typedTime(text)
+  if (date === undefined)
     throw new LianzhengError('USAGE', { field: option, expected: 'ISO 8601, e.g. 2026-12-31T00:00:00+08:00' })
-  return Math.floor(time / 1000)
+  return Math.floor(date.getTime() / 1000)
 }

@@ -251,13 +251,22 @@ function memberOf(node: NetworkNode, role: 'witness' | 'mirror') {
   }
 }
 
-/** `YYYY-MM-DDTHH:MM:SS±HH:MM` where the machine stands. */
+/** A time as records carry it (formats.md §4), in the one zone of China: where a server believes itself to stand means nothing to a reader. */
 export function localTime(date: Date): string {
-  const minutes = -date.getTimezoneOffset()
-  const shifted = new Date(date.getTime() + minutes * 60_000).toISOString().slice(0, 19)
-  const two = (value: number) => String(Math.floor(value)).padStart(2, '0')
-  return `${shifted}${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`
+  return `${new Date(date.getTime() + 8 * 3_600_000).toISOString().slice(0, 19)}${CHINA}`
 }
+
+/** A time that somebody typed; where no zone stands with it, that of China. Undefined for what is none. */
+export function typedTime(text: string): Date | undefined {
+  const [, day, time = '00:00', zone = CHINA] = TYPED.exec(text) ?? []
+  // JavaScript takes the 30th of February for the 2nd of March.
+  if (day === undefined || new Date(Date.parse(day) || 0).toISOString().slice(0, 10) !== day) return undefined
+  const date = new Date(`${day}T${time}${zone}`)
+  return Number.isNaN(date.getTime()) ? undefined : date
+}
+
+const TYPED = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})?)?$/
+const CHINA = '+08:00'
 
 function configText(own: NetworkNode, nodes: readonly NetworkNode[], logs: readonly NetworkLog[]): string {
   const list = (title: string, items: readonly string[]) =>
