@@ -2,13 +2,13 @@
  * The one fold: a head and the next entries give tiles, trails, map, seal and the next head (formats.md §5–7). Pure: reads go through
  * `FoldReader`, writes are returned. The sequencer, recovery, mirrors, restore and audits call it alike.
  */
-import { type Bytes, binary, compareBytes, fromBinary, hex } from '../core/bytes.ts'
+import { type Bytes, compareBytes, hex } from '../core/bytes.ts'
 import { LianzhengError } from '../core/errors.ts'
 import { EMPTY_HASH, leafHash, trailKey, trailValue } from '../core/hash.ts'
 import { type PageSource, updateMap } from '../core/map.ts'
 import { treeRoot } from '../core/merkle.ts'
 import { nextSeal, type Seal } from '../core/seal.ts'
-import { appendTiles, nodesFromTiles, type TileContent } from '../core/tile.ts'
+import { appendTiles, nodesFromTiles } from '../core/tile.ts'
 import { appendTrail, EMPTY_TRAIL, rootOfTrail, type TrailEnd } from '../core/trail.ts'
 
 /** A log's committed state: a tree of `size` whose last leaf is the seal described. */
@@ -115,51 +115,6 @@ export function fold(
     trails,
     pages: map.pages,
     superseded: map.superseded
-  }
-}
-
-/** A `FoldReader` over plain maps, for tests; `apply` takes a fold's writes. */
-export class MemoryState implements FoldReader {
-  readonly #tiles = new Map<string, TileContent>()
-  readonly #trails = new Map<string, StoredTrail>()
-  /** By trail key, then by place. */
-  readonly #trailTiles = new Map<string, Map<string, TileContent>>()
-  readonly #pages = new Map<string, Bytes>()
-
-  tile(level: number, index: number): Bytes | undefined {
-    return this.#tiles.get(`${level}/${index}`)?.bytes
-  }
-  trail(key: Bytes): StoredTrail | undefined {
-    return this.#trails.get(binary(key))
-  }
-  trailTile(key: Bytes, level: number, index: number): Bytes | undefined {
-    return this.#trailTiles.get(binary(key))?.get(`${level}/${index}`)?.bytes
-  }
-  readonly pages = (hash: Bytes): Bytes | undefined => this.#pages.get(binary(hash))
-
-  allTiles(): Iterable<TileContent> {
-    return this.#tiles.values()
-  }
-  allTrails(): Iterable<StoredTrail> {
-    return this.#trails.values()
-  }
-  trailTiles(key: Bytes): Iterable<TileContent> {
-    return this.#trailTiles.get(binary(key))?.values() ?? []
-  }
-  *allPages(): Iterable<[hash: Bytes, bytes: Bytes]> {
-    for (const [name, bytes] of this.#pages) yield [fromBinary(name), bytes]
-  }
-
-  apply(folded: Folded): void {
-    for (const tile of folded.tiles) this.#tiles.set(`${tile.level}/${tile.index}`, tile)
-    for (const { key, name, count, range, tiles } of folded.trails) {
-      this.#trails.set(binary(key), { name, count, range })
-      const kept = this.#trailTiles.get(binary(key)) ?? new Map<string, TileContent>()
-      for (const tile of tiles) kept.set(`${tile.level}/${tile.index}`, tile)
-      this.#trailTiles.set(binary(key), kept)
-    }
-    for (const hash of folded.superseded) this.#pages.delete(binary(hash))
-    for (const { hash, bytes } of folded.pages) this.#pages.set(binary(hash), bytes)
   }
 }
 

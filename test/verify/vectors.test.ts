@@ -19,9 +19,10 @@ import { draft } from '../../src/records/draft.ts'
 import { examine } from '../../src/verify/admit.ts'
 import { verifyCertificate } from '../../src/verify/certificate.ts'
 import { formatCertificate, formatReceipt, parseCertificate, parseReceipt } from '../../src/verify/files.ts'
-import { type Folded, fold, MemoryState, NO_HEAD } from '../../src/verify/fold.ts'
+import { type Folded, fold, NO_HEAD } from '../../src/verify/fold.ts'
 import { verifyReceipt } from '../../src/verify/receipt.ts'
 import type { Step } from '../../src/verify/verdict.ts'
+import { MemoryState } from '../helpers/memory-state.ts'
 
 useNative()
 
